@@ -1,0 +1,1 @@
+"""HTTP and live sockets, translated to use cases; one router file per SDK resource."""

@@ -1,0 +1,1 @@
+"""Pure signal code on PCM bytes and numpy arrays."""

@@ -1,0 +1,1 @@
+"""Use cases: create, run, end and recover calls."""

@@ -1,0 +1,1 @@
+"""Resources and pure rules; a resource's model is its wire shape and its stored shape."""

@@ -1,0 +1,90 @@
+"""Transcript shapes: words, utterances and the tool calls woven between them.
+
+Wire shapes of `transcript_object` and `transcript_with_tool_calls` (SDK 6.2.13 `types/web_call_response.py`):
+word times are seconds of call time there, milliseconds inside the engine.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+
+class Word(msgspec.Struct, frozen=True, array_like=True):
+    """One word and when it was audible, in milliseconds (of the call, unless the owner says otherwise)."""
+
+    text: str
+    start_ms: float
+    end_ms: float
+
+
+class Utterance(msgspec.Struct, frozen=True):
+    """What one party said without the other in between; `response_id` and `interrupt_id` for the agent only."""
+
+    role: Literal["agent", "user"]
+    words: tuple[Word, ...]
+    response_id: int | None = None
+    interrupt_id: int | None = None
+    content: str = ""
+
+    def wire(self) -> dict[str, Any]:
+        """The utterance as the API shows it."""
+        shape: dict[str, Any] = {
+            "role": self.role,
+            "content": self.content,
+            "words": [
+                {"word": word.text, "start": round(word.start_ms / 1000, 3), "end": round(word.end_ms / 1000, 3)}
+                for word in self.words
+            ],
+        }
+        metadata = {
+            key: value
+            for key, value in (("response_id", self.response_id), ("interrupt_id", self.interrupt_id))
+            if value is not None
+        }
+        if metadata:
+            shape["metadata"] = metadata
+        return shape
+
+
+class ToolCallInvocation(msgspec.Struct, frozen=True):
+    """A tool call at the place where it began; `arguments` is JSON text."""
+
+    tool_call_id: str
+    name: str
+    arguments: str
+
+    def wire(self) -> dict[str, Any]:
+        """The invocation as the API shows it."""
+        return {
+            "role": "tool_call_invocation",
+            "tool_call_id": self.tool_call_id,
+            "name": self.name,
+            "arguments": self.arguments,
+        }
+
+
+class ToolCallResult(msgspec.Struct, frozen=True):
+    """A tool's result at the place where it came."""
+
+    tool_call_id: str
+    content: str
+    successful: bool | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """The result as the API shows it."""
+        shape: dict[str, Any] = {"role": "tool_call_result", "tool_call_id": self.tool_call_id, "content": self.content}
+        if self.successful is not None:
+            shape["successful"] = self.successful
+        return shape
+
+
+TranscriptItem = Utterance | ToolCallInvocation | ToolCallResult
+
+UNINTELLIGIBLE = "(unintelligible audio)"
+"""Content of an utterance in which speech was heard but no words (Retell's literal)."""
+
+
+def as_text(utterances: Sequence[Utterance]) -> str:
+    """The `transcript` field: one line per utterance, `Agent: ...` or `User: ...`."""
+    return "".join(f"{utterance.role.capitalize()}: {utterance.content}\n" for utterance in utterances)

@@ -1,0 +1,1 @@
+"""One conversation: hearing, turn taking, speaking and the timeline; knows no database and no socket."""

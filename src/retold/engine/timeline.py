@@ -1,0 +1,235 @@
+"""The append-only event list of a call: the one thing every record is folded from.
+
+Events carry call time in milliseconds. They are encoded as one JSON object each, tagged by `type`, and
+that encoding is the journal's format: an event may gain optional fields but never lose or rename one.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+import msgspec
+
+from retold.domain.reasons import DisconnectionReason
+from retold.domain.transcript import Word
+from retold.ports import Journal
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    """Something that happened; `is_sensitive` ones are kept off the disk when the agent's storage setting says so."""
+
+    is_sensitive: ClassVar[bool] = False
+
+    at_ms: float
+
+
+class CallConnected(Event, tag="call_connected"):
+    """Media flows; call time starts here."""
+
+    wall_ms: int
+    sample_rate: int
+
+
+class UserSpeechStarted(Event, tag="user_speech_started"):
+    """The caller began to speak at `onset_ms`; known at `at_ms`."""
+
+    onset_ms: float
+
+
+class UserSpeechEnded(Event, tag="user_speech_ended"):
+    """The caller fell silent: the last audible sample was at `speech_end_ms`."""
+
+    speech_end_ms: float
+
+
+class UserTranscribed(Event, tag="user_transcribed"):
+    """The final words of one utterance; a later event for the same utterance replaces them."""
+
+    is_sensitive = True
+
+    utterance: int
+    words: tuple[Word, ...]
+    lag_ms: float = 0.0
+
+
+class TurnDecided(Event, tag="turn_decided"):
+    """A decision of turn taking and its reason, in words."""
+
+    decision: str
+    reason: str
+
+
+class ReplyRequested(Event, tag="reply_requested"):
+    """The responder was asked for a reply. `speech_end_ms`: when the caller's words that it answers ended."""
+
+    response_id: int
+    kind: str
+    speech_end_ms: float | None = None
+
+
+class ReplyFirstChunk(Event, tag="reply_first_chunk"):
+    """The first speakable chunk of a reply arrived."""
+
+    response_id: int
+
+
+class SpeechRequested(Event, tag="speech_requested"):
+    """The first chunk of a reply went to text to speech."""
+
+    response_id: int
+
+
+class SpeechReceived(Event, tag="speech_received"):
+    """Text to speech gave the first audio of a reply."""
+
+    response_id: int
+
+
+class ReplyStarted(Event, tag="reply_started"):
+    """The first audible sample of a reply is played at `at_ms`."""
+
+    response_id: int
+    interrupt_id: int | None = None
+
+
+class WordsPlayed(Event, tag="words_played"):
+    """Words of a reply that the caller heard: at least half of each was played."""
+
+    is_sensitive = True
+
+    response_id: int
+    words: tuple[Word, ...]
+    interrupt_id: int | None = None
+
+
+class ReplyEnded(Event, tag="reply_ended"):
+    """A reply is over; `unheard` is the text that was intended but not heard."""
+
+    is_sensitive = True
+
+    response_id: int
+    was_interrupted: bool
+    unheard: str = ""
+
+
+class ToolCallStarted(Event, tag="tool_call_started"):
+    """A tool was invoked."""
+
+    is_sensitive = True
+
+    tool_call_id: str
+    name: str
+    arguments: str
+
+
+class ToolCallEnded(Event, tag="tool_call_ended"):
+    """A tool gave its result."""
+
+    is_sensitive = True
+
+    tool_call_id: str
+    content: str
+    successful: bool | None = None
+
+
+class ResponderTraffic(Event, tag="responder_traffic"):
+    """One message to (`sent`) or from (`received`) the responder's server, or a `note` on its connection."""
+
+    is_sensitive = True
+
+    direction: str
+    text: str
+
+
+class RoundTripMeasured(Event, tag="round_trip_measured"):
+    """A ping_pong round trip to the responder's server."""
+
+    rtt_ms: float
+
+
+class Noted(Event, tag="noted"):
+    """Anything else worth a line in the public log: provider calls, stalls, warnings. Never holds what was said."""
+
+    text: str
+
+
+class Heartbeat(Event, tag="heartbeat"):
+    """The call is alive; bounds what a crash can hide."""
+
+
+class EndIntended(Event, tag="end_intended"):
+    """The call is going to end for this reason; journaled before anything is torn down."""
+
+    reason: DisconnectionReason
+    detail: str = ""
+
+
+AnyEvent = (
+    CallConnected
+    | UserSpeechStarted
+    | UserSpeechEnded
+    | UserTranscribed
+    | TurnDecided
+    | ReplyRequested
+    | ReplyFirstChunk
+    | SpeechRequested
+    | SpeechReceived
+    | ReplyStarted
+    | WordsPlayed
+    | ReplyEnded
+    | ToolCallStarted
+    | ToolCallEnded
+    | ResponderTraffic
+    | RoundTripMeasured
+    | Noted
+    | Heartbeat
+    | EndIntended
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: AnyEvent) -> bytes:
+    """One event as the journal keeps it."""
+    return _encoder.encode(event)
+
+
+def decode(raw: bytes) -> AnyEvent:
+    """An event from the journal. Raises msgspec.ValidationError on a damaged one."""
+    return _decoder.decode(raw)
+
+
+class Timeline:
+    """The events of one call in order; appending also journals, unless the event must not be stored."""
+
+    def __init__(self, journal: Journal, *, stores_sensitive_data: bool) -> None:
+        self._journal = journal
+        self._stores_sensitive_data = stores_sensitive_data
+        self._events: list[AnyEvent] = []
+
+    def append(self, event: AnyEvent) -> None:
+        """Add an event at the end and queue it for the journal; never waits."""
+        self._events.append(event)
+        if self._stores_sensitive_data or not event.is_sensitive:
+            self._journal.append(len(self._events), event.at_ms, encode(event))
+
+    async def committed(self) -> None:
+        """Wait until all events so far are on disk. Raises StorageError."""
+        await self._journal.committed()
+
+    def __iter__(self) -> Iterator[AnyEvent]:
+        return iter(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+
+def replay(entries: Iterable[bytes]) -> list[AnyEvent]:
+    """Decode a journal up to its last good entry; a torn tail is dropped, as after a crash."""
+    events: list[AnyEvent] = []
+    for raw in entries:
+        try:
+            events.append(decode(raw))
+        except msgspec.MsgspecError:
+            break
+    return events

@@ -1,0 +1,140 @@
+"""Every error Retold raises on purpose.
+
+RetoldError
+|-- ApiError                   a request cannot be served; carries its HTTP status
+|   |-- InvalidRequest         400
+|   |-- Unauthorized           401
+|   |-- NotFound               422 (Retell's status for an unknown id)
+|   |-- Conflict               409
+|   |-- PayloadTooLarge        413
+|   |-- RateLimited            429
+|   `-- Unavailable            503
+|-- CallFailed                 a call must end; domain.reasons.reason_for() says with which reason
+|   |-- FrontendCorrupted      a malformed frame on the caller's socket
+|   |-- NoAudioReceived        nothing came from the caller
+|   |-- RecognitionFailed      speech to text
+|   |-- SynthesisFailed        text to speech
+|   |-- LlmOpenFailed          the LLM websocket never opened, or closed without a code
+|   |-- LlmConnectionLost      keepalive lost and the reconnects used up
+|   |-- LlmRuntimeFailed       the LLM websocket closed with an unexpected code
+|   `-- LlmCorruptPayload      a binary frame from the LLM server
+`-- StorageError               the disk refused
+    |-- StorageFull            no space left
+    `-- StorageBroken          an fsync or a read failed: the process must not go on
+"""
+
+from typing import ClassVar
+
+
+class RetoldError(Exception):
+    """Base of all errors raised on purpose; the message names thing, value and remedy."""
+
+
+class ApiError(RetoldError):
+    """A request that cannot be served; the subclass gives the HTTP status."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, field: str | None = None, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.fix = fix
+
+
+class InvalidRequest(ApiError):
+    """The request is malformed or names a value that cannot be."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class Unauthorized(ApiError):
+    """No key, or one that is unknown or revoked."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class NotFound(ApiError):
+    """The id is unknown to this organisation. 422, as Retell answers."""
+
+    status = 422
+    code = "not_found"
+
+
+class Conflict(ApiError):
+    """The resource is in a state that forbids the change."""
+
+    status = 409
+    code = "conflict"
+
+
+class PayloadTooLarge(ApiError):
+    """The body is over the limit."""
+
+    status = 413
+    code = "payload_too_large"
+
+
+class RateLimited(ApiError):
+    """Too many requests or calls at once."""
+
+    status = 429
+    code = "rate_limited"
+
+
+class Unavailable(ApiError):
+    """The server cannot take this now: draining, starting or out of disk."""
+
+    status = 503
+    code = "unavailable"
+
+
+class CallFailed(RetoldError):
+    """A call cannot go on."""
+
+
+class FrontendCorrupted(CallFailed):
+    """A malformed frame on the caller's socket."""
+
+
+class NoAudioReceived(CallFailed):
+    """The caller is connected but sends nothing."""
+
+
+class RecognitionFailed(CallFailed):
+    """Speech to text failed for good."""
+
+
+class SynthesisFailed(CallFailed):
+    """Text to speech failed for good."""
+
+
+class LlmOpenFailed(CallFailed):
+    """The LLM websocket never opened, or closed in mid-call without a code."""
+
+
+class LlmConnectionLost(CallFailed):
+    """The LLM websocket's keepalive was lost and the reconnects are used up."""
+
+
+class LlmRuntimeFailed(CallFailed):
+    """The LLM websocket failed or closed with an unexpected code."""
+
+
+class LlmCorruptPayload(CallFailed):
+    """The LLM server sent a frame that the protocol forbids."""
+
+
+class StorageError(RetoldError):
+    """The disk refused a read or a write."""
+
+
+class StorageFull(StorageError):
+    """No space left on the data folder's disk."""
+
+
+class StorageBroken(StorageError):
+    """A write may not have reached the disk; acknowledging anything more would be a lie."""

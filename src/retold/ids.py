@@ -1,0 +1,54 @@
+"""Identifiers: how each kind is made, and how keys are hashed."""
+
+import hashlib
+import hmac
+import secrets
+from typing import NewType
+
+CallId = NewType("CallId", str)
+AgentId = NewType("AgentId", str)
+OrgId = NewType("OrgId", str)
+KeyId = NewType("KeyId", str)
+
+DEFAULT_ORG_ID = OrgId("org_default")
+"""The organisation of a server that has only one."""
+
+
+def new_call_id() -> CallId:
+    """`call_` and 27 hex digits, as Retell's."""
+    return CallId("call_" + secrets.token_hex(14)[:27])
+
+
+def new_agent_id() -> AgentId:
+    """`agent_` and 26 hex digits, as Retell's."""
+    return AgentId("agent_" + secrets.token_hex(13))
+
+
+def new_key_id() -> KeyId:
+    """The public name of an API key, safe to show and log."""
+    return KeyId("apikey_" + secrets.token_hex(8))
+
+
+def new_api_key() -> str:
+    """A fresh API key: `key_` and 256 random bits in hex; shown once, stored only as a hash."""
+    return "key_" + secrets.token_hex(32)
+
+
+def new_access_token() -> str:
+    """An opaque token of 256 random bits for joining one web call."""
+    return secrets.token_urlsafe(32)
+
+
+def new_path_token() -> str:
+    """128 random bits for an address that must not be guessed."""
+    return secrets.token_hex(16)
+
+
+def hash_api_key(key: str) -> str:
+    """SHA-256 in hex; keys are 256 random bits, so no salt or stretching is needed."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def same_secret(left: str, right: str) -> bool:
+    """Compare two secrets in constant time."""
+    return hmac.compare_digest(left.encode(), right.encode())

@@ -1,0 +1,1 @@
+"""Speech engines: one file per vendor, all its ports in it."""

@@ -1,0 +1,1 @@
+"""Who decides what the agent says, each behind ports.Responder."""

@@ -1,0 +1,96 @@
+"""All settings of a server, frozen; read once from the environment (prefix `RETOLD_`, nested with `__`) and passed down."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class ScriptedSettings(BaseModel):
+    """Delays and texts of the scripted speech providers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stt_ms: int = Field(default=200, ge=0, description="final words come this long after speech ends")
+    tts_ms: int = Field(default=100, ge=0, description="first audio comes this long after the text")
+    stt_texts: str = Field(
+        default="hello there",
+        description="what the caller says, utterance by utterance, separated by `|`; the last one repeats",
+    )
+
+
+class LocalSpeechSettings(BaseModel):
+    """The embedded speech stack."""
+
+    model_config = ConfigDict(frozen=True)
+
+    whisper_dir: Path | None = Field(
+        default=None, description="folder of any CTranslate2 Whisper model; default: the packaged tiny.en"
+    )
+    stt_threads: int = Field(default=2, ge=1, le=64, description="recognition passes at a time, over all calls")
+    tts_threads: int = Field(default=1, ge=1, le=64, description="synthesis runs at a time, over all calls")
+    partial_interval_ms: int = Field(
+        default=400, ge=100, description="how often an utterance in progress is decoded again"
+    )
+
+
+class Settings(BaseSettings):
+    """One server's settings; every field is also the environment variable `RETOLD_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="RETOLD_", env_nested_delimiter="__", frozen=True, extra="ignore")
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    data_dir: Path = Field(default=Path("data"), description="folder that holds everything the server keeps")
+    public_url: str | None = Field(
+        default=None, description="address under which clients reach this server; default: from the request"
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="the first API key; default: made on the first start and shown once"
+    )
+
+    vad: Literal["local", "energy"] = Field(
+        default="local", description="voice activity detection: embedded Silero, or by energy"
+    )
+    stt: Literal["local", "scripted"] = Field(
+        default="local", description="speech to text: embedded Whisper, or scripted"
+    )
+    tts: Literal["local", "scripted"] = Field(
+        default="local", description="text to speech: embedded hibari, or scripted tones"
+    )
+    scripted: ScriptedSettings = ScriptedSettings()
+    local: LocalSpeechSettings = LocalSpeechSettings()
+
+    allow_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="hosts or host:port on private addresses that agents may name, comma separated; `*` allows all",
+    )
+    concurrency_limit: int = Field(default=20, ge=1, description="calls in progress at a time")
+    join_timeout_ms: int = Field(
+        default=30_000, ge=100, description="a web call not joined by then ends error_user_not_joined"
+    )
+    registered_timeout_ms: int = Field(
+        default=300_000, ge=100, description="a registered phone call not dialled by then ends registered_call_timeout"
+    )
+    no_audio_timeout_ms: int = Field(
+        default=30_000, ge=100, description="a connected call without any caller audio ends error_no_audio_received"
+    )
+    rejoin_timeout_ms: int = Field(default=10_000, ge=0, description="a cut audio websocket may come back this long")
+    playout_lead_ms: int = Field(
+        default=100, ge=20, le=300, description="how far agent audio is sent ahead of real time"
+    )
+    llm_open_timeout_ms: int = Field(default=7_000, ge=10, description="one attempt to open an LLM websocket")
+    llm_retry_gap_ms: int = Field(default=3_000, ge=0, description="pause between attempts to open an LLM websocket")
+    llm_keepalive_timeout_ms: int = Field(
+        default=5_000, ge=10, description="an LLM websocket without ping_pong for this long is reopened"
+    )
+    llm_ping_interval_ms: int = Field(default=2_000, ge=10, description="how often ping_pong is sent")
+    min_free_disk_mb: int = Field(default=64, ge=0, description="with less free disk, new calls are refused")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["pretty", "json"] = "pretty"
+
+    @field_validator("allow_private_hosts", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
