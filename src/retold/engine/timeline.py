@@ -49,6 +49,9 @@ class UserTranscribed(Event, tag="user_transcribed"):
     utterance: int
     words: tuple[Word, ...]
     lag_ms: float = 0.0
+    onset_ms: float = 0.0
+    is_unintelligible: bool = False
+    """Speech without recognisable words, long enough to be shown as such."""
 
 
 class TurnDecided(Event, tag="turn_decided"):
@@ -70,18 +73,21 @@ class ReplyFirstChunk(Event, tag="reply_first_chunk"):
     """The first speakable chunk of a reply arrived."""
 
     response_id: int
+    interrupt_id: int | None = None
 
 
 class SpeechRequested(Event, tag="speech_requested"):
     """The first chunk of a reply went to text to speech."""
 
     response_id: int
+    interrupt_id: int | None = None
 
 
 class SpeechReceived(Event, tag="speech_received"):
     """Text to speech gave the first audio of a reply."""
 
     response_id: int
+    interrupt_id: int | None = None
 
 
 class ReplyStarted(Event, tag="reply_started"):
@@ -109,6 +115,7 @@ class ReplyEnded(Event, tag="reply_ended"):
     response_id: int
     was_interrupted: bool
     unheard: str = ""
+    interrupt_id: int | None = None
 
 
 class ToolCallStarted(Event, tag="tool_call_started"):
