@@ -262,12 +262,16 @@ class Responder(Protocol):
     def acts(self) -> AsyncIterator[Act]:
         """Open the connection and give what the responder does until the call ends or `close()`.
 
-        Raises LlmOpenFailed, LlmConnectionLost, LlmRuntimeFailed or LlmCorruptPayload when the connection cannot be had or kept.
+        Raises LlmOpenFailed, LlmConnectionLost, LlmRuntimeFailed or LlmCorruptPayload when the connection
+        cannot be had or kept.
         """
         ...
 
     async def send(self, event: ReplyWanted | TranscriptChanged) -> None:
-        """Hand over an event; never waits for the network (bounded queue: TranscriptChanged is dropped first, oldest first)."""
+        """Hand over an event; never waits for the network.
+
+        The queue is bounded: TranscriptChanged is dropped first, oldest first.
+        """
         ...
 
     async def close(self) -> None:

@@ -1,4 +1,7 @@
-"""All settings of a server, frozen; read once from the environment (prefix `RETOLD_`, nested with `__`) and passed down."""
+"""All settings of a server, frozen.
+
+Read once from the environment (prefix `RETOLD_`, nested with `__`) and passed down.
+"""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,6 +1,7 @@
 """Call statuses and disconnection reasons, and which status goes with which reason.
 
-Source: the "Get Call" reference page (2024) and SDK 6.2.13; the status column is Retell's "Debug call disconnection" page.
+Source: the "Get Call" reference page (2024) and SDK 6.2.13; the status column is Retell's page
+"Debug call disconnection".
 """
 
 from enum import StrEnum

@@ -22,26 +22,26 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_de
     at_ms: float
 
 
-class CallConnected(Event, tag="call_connected"):
+class CallConnected(Event, frozen=True, tag="call_connected"):
     """Media flows; call time starts here."""
 
     wall_ms: int
     sample_rate: int
 
 
-class UserSpeechStarted(Event, tag="user_speech_started"):
+class UserSpeechStarted(Event, frozen=True, tag="user_speech_started"):
     """The caller began to speak at `onset_ms`; known at `at_ms`."""
 
     onset_ms: float
 
 
-class UserSpeechEnded(Event, tag="user_speech_ended"):
+class UserSpeechEnded(Event, frozen=True, tag="user_speech_ended"):
     """The caller fell silent: the last audible sample was at `speech_end_ms`."""
 
     speech_end_ms: float
 
 
-class UserTranscribed(Event, tag="user_transcribed"):
+class UserTranscribed(Event, frozen=True, tag="user_transcribed"):
     """The final words of one utterance; a later event for the same utterance replaces them."""
 
     is_sensitive = True
@@ -54,14 +54,14 @@ class UserTranscribed(Event, tag="user_transcribed"):
     """Speech without recognisable words, long enough to be shown as such."""
 
 
-class TurnDecided(Event, tag="turn_decided"):
+class TurnDecided(Event, frozen=True, tag="turn_decided"):
     """A decision of turn taking and its reason, in words."""
 
     decision: str
     reason: str
 
 
-class ReplyRequested(Event, tag="reply_requested"):
+class ReplyRequested(Event, frozen=True, tag="reply_requested"):
     """The responder was asked for a reply. `speech_end_ms`: when the caller's words that it answers ended."""
 
     response_id: int
@@ -69,35 +69,35 @@ class ReplyRequested(Event, tag="reply_requested"):
     speech_end_ms: float | None = None
 
 
-class ReplyFirstChunk(Event, tag="reply_first_chunk"):
+class ReplyFirstChunk(Event, frozen=True, tag="reply_first_chunk"):
     """The first speakable chunk of a reply arrived."""
 
     response_id: int
     interrupt_id: int | None = None
 
 
-class SpeechRequested(Event, tag="speech_requested"):
+class SpeechRequested(Event, frozen=True, tag="speech_requested"):
     """The first chunk of a reply went to text to speech."""
 
     response_id: int
     interrupt_id: int | None = None
 
 
-class SpeechReceived(Event, tag="speech_received"):
+class SpeechReceived(Event, frozen=True, tag="speech_received"):
     """Text to speech gave the first audio of a reply."""
 
     response_id: int
     interrupt_id: int | None = None
 
 
-class ReplyStarted(Event, tag="reply_started"):
+class ReplyStarted(Event, frozen=True, tag="reply_started"):
     """The first audible sample of a reply is played at `at_ms`."""
 
     response_id: int
     interrupt_id: int | None = None
 
 
-class WordsPlayed(Event, tag="words_played"):
+class WordsPlayed(Event, frozen=True, tag="words_played"):
     """Words of a reply that the caller heard: at least half of each was played."""
 
     is_sensitive = True
@@ -107,7 +107,7 @@ class WordsPlayed(Event, tag="words_played"):
     interrupt_id: int | None = None
 
 
-class ReplyEnded(Event, tag="reply_ended"):
+class ReplyEnded(Event, frozen=True, tag="reply_ended"):
     """A reply is over; `unheard` is the text that was intended but not heard."""
 
     is_sensitive = True
@@ -118,7 +118,7 @@ class ReplyEnded(Event, tag="reply_ended"):
     interrupt_id: int | None = None
 
 
-class ToolCallStarted(Event, tag="tool_call_started"):
+class ToolCallStarted(Event, frozen=True, tag="tool_call_started"):
     """A tool was invoked."""
 
     is_sensitive = True
@@ -128,7 +128,7 @@ class ToolCallStarted(Event, tag="tool_call_started"):
     arguments: str
 
 
-class ToolCallEnded(Event, tag="tool_call_ended"):
+class ToolCallEnded(Event, frozen=True, tag="tool_call_ended"):
     """A tool gave its result."""
 
     is_sensitive = True
@@ -138,7 +138,7 @@ class ToolCallEnded(Event, tag="tool_call_ended"):
     successful: bool | None = None
 
 
-class ResponderTraffic(Event, tag="responder_traffic"):
+class ResponderTraffic(Event, frozen=True, tag="responder_traffic"):
     """One message to (`sent`) or from (`received`) the responder's server, or a `note` on its connection."""
 
     is_sensitive = True
@@ -147,23 +147,23 @@ class ResponderTraffic(Event, tag="responder_traffic"):
     text: str
 
 
-class RoundTripMeasured(Event, tag="round_trip_measured"):
+class RoundTripMeasured(Event, frozen=True, tag="round_trip_measured"):
     """A ping_pong round trip to the responder's server."""
 
     rtt_ms: float
 
 
-class Noted(Event, tag="noted"):
+class Noted(Event, frozen=True, tag="noted"):
     """Anything else worth a line in the public log: provider calls, stalls, warnings. Never holds what was said."""
 
     text: str
 
 
-class Heartbeat(Event, tag="heartbeat"):
+class Heartbeat(Event, frozen=True, tag="heartbeat"):
     """The call is alive; bounds what a crash can hide."""
 
 
-class EndIntended(Event, tag="end_intended"):
+class EndIntended(Event, frozen=True, tag="end_intended"):
     """The call is going to end for this reason; journaled before anything is torn down."""
 
     reason: DisconnectionReason
