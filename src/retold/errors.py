@@ -18,6 +18,7 @@ RetoldError
 |   |-- LlmConnectionLost      keepalive lost and the reconnects used up
 |   |-- LlmRuntimeFailed       the LLM websocket closed with an unexpected code
 |   `-- LlmCorruptPayload      a binary frame from the LLM server
+|-- UnreadableAudio            an audio file is damaged or of a kind we do not read
 `-- StorageError               the disk refused
     |-- StorageFull            no space left
     `-- StorageBroken          an fsync or a read failed: the process must not go on
@@ -126,6 +127,10 @@ class LlmRuntimeFailed(CallFailed):
 
 class LlmCorruptPayload(CallFailed):
     """The LLM server sent a frame that the protocol forbids."""
+
+
+class UnreadableAudio(RetoldError):
+    """An audio file is damaged, too big or of a kind we do not read."""
 
 
 class StorageError(RetoldError):
