@@ -1,0 +1,259 @@
+"""The v1 audio websocket `/audio-websocket/{call_id}` as a Transport.
+
+One transport lives as long as the call; the sockets it is served by come and go:
+
+    WAITING --serve()--> CONNECTED --hang-up, close(), bad frame--> ENDED
+                          |     ^                                     ^
+                         cut  serve()                                 |
+                          v     |                                     |
+                            CUT ---- rejoin_timeout_ms or close() ----'
+
+A close frame is a hang-up. A connection that ends without one, or whose peer has not taken a message for
+SEND_TIMEOUT_S, is a cut: the call goes on when a socket comes back in time.
+"""
+
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol, Self
+
+import anyio
+import orjson
+from starlette.websockets import WebSocketDisconnect
+
+from retold.clock import Clock
+from retold.domain.call import CallAudio
+from retold.errors import FrontendCorrupted
+from retold.ports import AudioFrame
+from retold.settings import Settings
+from retold.transports.audio_wire import CLEAR, PING, PONG, AudioWire, unknown_text
+
+SEND_TIMEOUT_S = 5.0
+_GOODBYE_TIMEOUT_S = 5.0
+_MAX_UNREAD_MS = 1_000
+_MAX_REASON_BYTES = 123  # RFC 6455, 5.5: control frames carry 125 bytes, 2 of them the code
+_PROTOCOL_BROKEN = {1002, 1003, 1007, 1009}  # our server closed the socket on a frame it could not read
+_WENT_AWAY = {1006, 1011, 1012, 1013, 1014}  # RFC 6455 and its registry: lost, or a proxy in between gave up
+
+
+class Socket(Protocol):
+    """What is needed of an accepted `starlette.websockets.WebSocket`."""
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """The next ASGI message."""
+        ...
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Send an ASGI message; waits while the peer is slow."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketOptions:
+    """What the client asked for in the query, and the server's limits."""
+
+    enable_update: bool = False
+    enable_audio_alignment: bool = False
+    lead_ms: int = 100
+    rejoin_timeout_ms: int = 10_000
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str], settings: Settings) -> Self:
+        """Read `enable_update` and `enable_audio_alignment` (`true` or `false`) from the address."""
+        return cls(
+            enable_update=query.get("enable_update", "").lower() == "true",
+            enable_audio_alignment=query.get("enable_audio_alignment", "").lower() == "true",
+            lead_ms=settings.playout_lead_ms,
+            rejoin_timeout_ms=settings.rejoin_timeout_ms,
+        )
+
+
+class _Phase(StrEnum):
+    WAITING = "waiting"
+    CONNECTED = "connected"
+    CUT = "cut"
+    ENDED = "ended"
+
+
+class WebSocketTransport:
+    """The caller's leg over one audio websocket after another."""
+
+    def __init__(self, audio: CallAudio, clock: Clock, options: WebSocketOptions) -> None:
+        self.sample_rate = audio.sample_rate
+        self.lead_ms = options.lead_ms
+        self.discarded_frames = 0
+        """Frames of agent audio that no peer was there to take."""
+        self._wire = AudioWire(audio)
+        self._clock = clock
+        self._options = options
+        self._phase = _Phase.WAITING
+        self._socket: Socket | None = None
+        self._serving: anyio.CancelScope | None = None
+        self._cut_at_ms = 0.0
+        self._failure: FrontendCorrupted | None = None
+        # Unread caller audio. Full: the socket is not read, so that TCP holds the client back.
+        self._unread: deque[bytes] = deque()
+        self._unread_bytes = 0
+        self._max_unread_bytes = audio.sample_rate * 2 * _MAX_UNREAD_MS // 1000
+        self._room: anyio.Event | None = None
+        self._news: anyio.Event | None = None
+
+    @property
+    def accepts_socket(self) -> bool:
+        """Whether `serve()` would take a socket: none has come so far, or the last one was cut."""
+        return self._phase is _Phase.WAITING or (self._phase is _Phase.CUT and self._rejoin_left_s() > 0)
+
+    async def serve(self, socket: Socket) -> None:
+        """Carry the call over this accepted socket until it ends; refuse it when another one is carrying the call."""
+        if not self.accepts_socket:
+            await _close(socket, 1008, "the call is connected already, or over")
+            return
+        self._phase = _Phase.CONNECTED
+        self._socket = socket
+        self._tell()
+        try:
+            with anyio.CancelScope() as self._serving:
+                await self._pump(socket)
+        finally:
+            self._serving = None
+            self._lose(socket)
+
+    async def frames(self) -> AsyncIterator[AudioFrame]:
+        """Caller audio, chunked as the client chunks it. Raises FrontendCorrupted."""
+        while True:
+            while self._unread:
+                pcm = self._unread.popleft()
+                self._unread_bytes -= len(pcm)
+                yield AudioFrame(pcm, self.sample_rate)
+            if self._room is not None:
+                self._room.set()
+            if self._failure is not None:
+                raise self._failure
+            if self._phase is _Phase.ENDED:
+                return
+            await self._wait_for_news()
+
+    async def play(self, frame: AudioFrame, text: str = "") -> None:
+        """Send one frame of agent audio; it is dropped, and counted, while no peer is there."""
+        message: dict[str, Any] = {"type": "websocket.send"}
+        if self._options.enable_audio_alignment:
+            message["text"] = self._wire.encode_aligned(frame.pcm, text)
+        else:
+            message["bytes"] = self._wire.encode(frame.pcm)
+        if not await self._send(message):
+            self.discarded_frames += 1
+
+    async def clear(self) -> None:
+        """Tell the client to drop what it has not played."""
+        await self._send({"type": "websocket.send", "text": CLEAR})
+
+    async def send_event(self, event: Mapping[str, Any]) -> None:
+        """Send `metadata` events, and `update` events to clients that asked for them."""
+        if event.get("event_type") == "update" and not self._options.enable_update:
+            return
+        await self._send({"type": "websocket.send", "text": orjson.dumps(event).decode()})
+
+    async def close(self, reason: str) -> None:
+        """Hang up: close code 1000, for `error_...` reasons 1011, or 1007 when the client sent nonsense."""
+        socket, self._socket = self._socket, None
+        self._phase = _Phase.ENDED
+        self._tell()
+        if socket is not None:
+            code = 1007 if self._failure is not None else 1011 if reason.startswith("error_") else 1000
+            await _close(socket, code, reason)
+        if self._serving is not None:
+            self._serving.cancel()
+
+    async def _pump(self, socket: Socket) -> None:
+        try:
+            while True:
+                message = await socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    self._take_farewell(message)
+                    return
+                chunk = message.get("bytes")
+                if chunk is not None:
+                    await self._take_audio(self._wire.decode(chunk))
+                elif message["text"] == PING:
+                    await self._send({"type": "websocket.send", "text": PONG})
+                else:
+                    raise unknown_text(message["text"])
+        except FrontendCorrupted as error:
+            self._failure = error
+            self._tell()
+            # frames() tells the engine, whose close() says goodbye on this socket and cancels the wait.
+            await anyio.sleep(_GOODBYE_TIMEOUT_S)
+            self._phase = _Phase.ENDED
+
+    async def _take_audio(self, pcm: bytes) -> None:
+        self._unread.append(pcm)
+        self._unread_bytes += len(pcm)
+        self._tell()
+        while self._unread_bytes > self._max_unread_bytes:
+            self._room = anyio.Event()
+            await self._room.wait()
+            self._room = None
+
+    def _take_farewell(self, message: MutableMapping[str, Any]) -> None:
+        code = int(message.get("code") or 1005)
+        # Of a connection that broke without a close frame uvicorn says 1005 as well, but gives no reason with it.
+        if code in _WENT_AWAY or (code == 1005 and message.get("reason") is None):
+            return
+        if code in _PROTOCOL_BROKEN:
+            self._failure = FrontendCorrupted(f"the audio websocket broke its protocol (close code {code})")
+        if self._phase is _Phase.CONNECTED:
+            self._phase = _Phase.ENDED
+        self._tell()
+
+    async def _send(self, message: MutableMapping[str, Any]) -> bool:
+        """Whether the peer was there; what becomes of a broken socket is for `_pump` to learn from its close code."""
+        socket = self._socket
+        if socket is None:
+            return False
+        try:
+            with anyio.fail_after(SEND_TIMEOUT_S):
+                await socket.send(message)
+        except TimeoutError:
+            if self._lose(socket) and self._serving is not None:
+                self._serving.cancel()
+            return False
+        except (OSError, RuntimeError, WebSocketDisconnect):
+            return False
+        return True
+
+    def _lose(self, socket: Socket) -> bool:
+        """Let go of a socket that is over; unless its end was a hang-up, the call waits for another."""
+        if self._socket is not socket:
+            return False
+        self._socket = None
+        if self._phase is _Phase.CONNECTED:
+            self._phase = _Phase.CUT
+            self._cut_at_ms = self._clock.monotonic_ms()
+        self._tell()
+        return True
+
+    def _rejoin_left_s(self) -> float:
+        return (self._cut_at_ms + self._options.rejoin_timeout_ms - self._clock.monotonic_ms()) / 1000
+
+    def _tell(self) -> None:
+        if self._news is not None:
+            self._news.set()
+
+    async def _wait_for_news(self) -> None:
+        self._news = anyio.Event()
+        if self._phase is not _Phase.CUT:
+            await self._news.wait()
+            return
+        with anyio.move_on_after(max(self._rejoin_left_s(), 0)) as patience:
+            await self._news.wait()
+        if patience.cancelled_caught and self._phase is _Phase.CUT:
+            self._phase = _Phase.ENDED
+
+
+async def _close(socket: Socket, code: int, reason: str) -> None:
+    """Send a close frame, if the peer is still there to get it."""
+    shown = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+    with anyio.move_on_after(SEND_TIMEOUT_S), contextlib.suppress(OSError, RuntimeError, WebSocketDisconnect):
+        await socket.send({"type": "websocket.close", "code": code, "reason": shown})

@@ -1,0 +1,360 @@
+"""The audio websocket transport against sockets in memory, on virtual time."""
+
+import json
+from collections import deque
+from collections.abc import MutableMapping
+from typing import Any
+
+import anyio
+import pytest
+from starlette.websockets import WebSocketDisconnect
+
+from retold.domain.call import CallAudio
+from retold.errors import FrontendCorrupted
+from retold.ports import AudioFrame
+from retold.settings import Settings
+from retold.transports.websocket import WebSocketOptions, WebSocketTransport
+from support.virtual_time import VirtualClock
+
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
+
+CHUNK = b"\x01\x00" * 160
+
+
+class FakeSocket:
+    """An accepted ASGI websocket; behaves as uvicorn's does."""
+
+    def __init__(self) -> None:
+        self.sent: list[MutableMapping[str, Any]] = []
+        self.is_stuck = False
+        self.is_broken = False
+        self.inbox: deque[MutableMapping[str, Any]] = deque()
+        self._arrived = anyio.Event()
+
+    def put(self, message: MutableMapping[str, Any]) -> None:
+        self.inbox.append(message)
+        self._arrived.set()
+
+    def put_audio(self, chunk: bytes) -> None:
+        self.put({"type": "websocket.receive", "bytes": chunk})
+
+    def put_text(self, text: str) -> None:
+        self.put({"type": "websocket.receive", "text": text})
+
+    def hang_up(self, code: int = 1000) -> None:
+        self.put({"type": "websocket.disconnect", "code": code, "reason": ""})
+
+    def cut(self) -> None:
+        self.is_broken = True
+        self.put({"type": "websocket.disconnect", "code": 1005})
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        while not self.inbox:
+            self._arrived = anyio.Event()
+            await self._arrived.wait()
+        return self.inbox.popleft()
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        if self.is_stuck:
+            await anyio.sleep_forever()
+        if self.is_broken:
+            raise WebSocketDisconnect(1006)
+        self.sent.append(message)
+        if message["type"] == "websocket.close":
+            self.hang_up(message["code"])
+
+    @property
+    def texts(self) -> list[str]:
+        return [message["text"] for message in self.sent if "text" in message]
+
+    @property
+    def audio(self) -> list[bytes]:
+        return [message["bytes"] for message in self.sent if "bytes" in message]
+
+    @property
+    def closing(self) -> tuple[int, str] | None:
+        closed = [(message["code"], message["reason"]) for message in self.sent if message["type"] == "websocket.close"]
+        return closed[-1] if closed else None
+
+
+class Call:
+    """A transport, the engine's side of it, and the moments at which things happened."""
+
+    def __init__(self, audio: CallAudio | None = None, **options: Any) -> None:
+        self.clock = VirtualClock()
+        self.transport = WebSocketTransport(
+            audio or CallAudio(sample_rate=8_000), self.clock, WebSocketOptions(**options)
+        )
+        self.heard = b""
+        self.frames: list[AudioFrame] = []
+        self.ended_at_ms: float | None = None
+        self.error: FrontendCorrupted | None = None
+
+    async def listen(self) -> None:
+        try:
+            async for frame in self.transport.frames():
+                self.frames.append(frame)
+                self.heard += frame.pcm
+        except FrontendCorrupted as error:
+            self.error = error
+            await self.transport.close("error_frontend_corrupted_payload")
+        self.ended_at_ms = self.clock.monotonic_ms()
+
+
+async def pause(seconds: float = 0.001) -> None:
+    await anyio.sleep(seconds)
+
+
+async def test_caller_audio_comes_as_it_was_chunked() -> None:
+    call, socket = Call(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        tasks.start_soon(call.listen)
+        for size in (2, 320, 4_000):
+            socket.put_audio(bytes(size))
+            await pause()
+        socket.hang_up()
+    assert [len(frame.pcm) for frame in call.frames] == [2, 320, 4_000]
+    assert {frame.sample_rate for frame in call.frames} == {8_000}
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1005, 4000])
+async def test_close_frame_hangs_up_at_once(code: int) -> None:
+    call, socket = Call(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        tasks.start_soon(call.listen)
+        await pause(1)
+        socket.put_audio(CHUNK)
+        socket.hang_up(code)
+    assert call.heard == CHUNK
+    assert call.ended_at_ms == pytest.approx(1_000)
+    assert not call.transport.accepts_socket
+
+
+async def test_ping_is_answered() -> None:
+    call, socket = Call(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        tasks.start_soon(call.listen)
+        socket.put_text("ping")
+        socket.hang_up()
+    assert socket.texts == ["pong"]
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        pytest.param({"type": "websocket.receive", "bytes": b"\x00"}, id="half a sample"),
+        pytest.param({"type": "websocket.receive", "bytes": b""}, id="empty chunk"),
+        pytest.param({"type": "websocket.receive", "text": '{"event": "start"}'}, id="unknown text"),
+        pytest.param({"type": "websocket.receive", "text": "Ping"}, id="almost a ping"),
+        pytest.param({"type": "websocket.disconnect", "code": 1009, "reason": "too big"}, id="frame too big"),
+    ],
+)
+async def test_nonsense_ends_the_call_after_the_audio_before_it(nonsense: dict[str, Any]) -> None:
+    call, socket = Call(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        tasks.start_soon(call.listen)
+        socket.put_audio(CHUNK)
+        socket.put(nonsense)
+    assert call.heard == CHUNK
+    assert call.error is not None
+    if nonsense["type"] == "websocket.receive":
+        assert socket.closing == (1007, "error_frontend_corrupted_payload")
+
+
+async def test_engine_that_never_says_goodbye_does_not_hold_the_socket() -> None:
+    call, socket = Call(), FakeSocket()
+    socket.put_text("nonsense")
+    await call.transport.serve(socket)
+    assert call.clock.monotonic_ms() == pytest.approx(5_000)
+    assert not call.transport.accepts_socket
+
+
+async def test_agent_audio_and_clear_keep_their_order() -> None:
+    call, socket = Call(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        await pause()
+        await call.transport.play(AudioFrame(CHUNK, 8_000))
+        await call.transport.clear()
+        await call.transport.play(AudioFrame(CHUNK, 8_000))
+        socket.hang_up()
+    assert [message.get("bytes") or message["text"] for message in socket.sent] == [CHUNK, "clear", CHUNK]
+
+
+async def test_mulaw_call_speaks_mulaw_both_ways() -> None:
+    call, socket = Call(CallAudio(encoding="mulaw", sample_rate=8_000)), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        tasks.start_soon(call.listen)
+        socket.put_audio(b"\xff" * 160)
+        await pause()
+        await call.transport.play(AudioFrame(bytes(320), 8_000))
+        socket.hang_up()
+    assert call.heard == bytes(320)
+    assert socket.audio == [b"\xff" * 160]
+
+
+async def test_alignment_sends_json_in_place_of_audio() -> None:
+    call, socket = Call(enable_audio_alignment=True), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        await pause()
+        await call.transport.play(AudioFrame(b"\x00\x00", 8_000), "Hi there")
+        socket.hang_up()
+    assert socket.audio == []
+    assert [json.loads(text) for text in socket.texts] == [{"audio": "AAA=", "text": "Hi there"}]
+
+
+@pytest.mark.parametrize(
+    ("enable_update", "expected"), [(False, ["metadata"]), (True, ["update", "metadata"])], ids=["off", "on"]
+)
+async def test_update_events_go_only_to_who_asked(enable_update: bool, expected: list[str]) -> None:
+    call, socket = Call(enable_update=enable_update), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        await pause()
+        await call.transport.send_event({"event_type": "update", "transcript": []})
+        await call.transport.send_event({"event_type": "metadata", "metadata": {"page": 2}})
+        socket.hang_up()
+    assert [json.loads(text)["event_type"] for text in socket.texts] == expected
+
+
+async def test_second_socket_is_refused_while_the_first_lives() -> None:
+    call, first, second = Call(), FakeSocket(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, first)
+        tasks.start_soon(call.listen)
+        await pause()
+        await call.transport.serve(second)
+        await call.transport.play(AudioFrame(CHUNK, 8_000))
+        first.hang_up()
+    assert second.closing == (1008, "the call is connected already, or over")
+    assert first.audio == [CHUNK]
+
+
+async def test_cut_socket_may_come_back_and_the_call_goes_on() -> None:
+    call, first, second = Call(), FakeSocket(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, first)
+        tasks.start_soon(call.listen)
+        first.put_audio(CHUNK)
+        first.cut()
+        await pause(9)
+        assert call.ended_at_ms is None
+        await call.transport.play(AudioFrame(CHUNK, 8_000))
+        await call.transport.clear()
+        assert call.transport.discarded_frames == 1
+        tasks.start_soon(call.transport.serve, second)
+        second.put_audio(CHUNK)
+        await pause(20)
+        await call.transport.play(AudioFrame(CHUNK, 8_000))
+        second.hang_up()
+    assert call.heard == CHUNK * 2
+    assert second.sent == [{"type": "websocket.send", "bytes": CHUNK}]
+    assert call.ended_at_ms == pytest.approx(29_000)
+
+
+async def test_cut_socket_that_stays_away_ends_the_call() -> None:
+    call, socket, late = Call(rejoin_timeout_ms=10_000), FakeSocket(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        tasks.start_soon(call.listen)
+        await pause(2)
+        socket.cut()
+    assert call.ended_at_ms == pytest.approx(12_000)
+    await call.transport.serve(late)
+    assert late.closing is not None
+
+
+@pytest.mark.parametrize("code", [1006, 1011, 1012])
+async def test_lost_connections_are_cuts(code: int) -> None:
+    call, socket = Call(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        tasks.start_soon(call.listen)
+        socket.hang_up(code)
+        await pause()
+        assert call.transport.accepts_socket
+        await call.transport.close("user_hangup")
+
+
+async def test_client_that_stops_reading_counts_as_cut_after_five_seconds() -> None:
+    call, socket = Call(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        tasks.start_soon(call.listen)
+        await pause()
+        socket.is_stuck = True
+        await call.transport.play(AudioFrame(CHUNK, 8_000))
+        assert call.clock.monotonic_ms() == pytest.approx(5_001)
+        assert call.transport.accepts_socket
+        assert call.transport.discarded_frames == 1
+    assert call.ended_at_ms == pytest.approx(15_001)
+
+
+async def test_sending_to_a_hung_up_client_is_no_cut() -> None:
+    call, socket = Call(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        tasks.start_soon(call.listen)
+        await pause()
+        socket.is_broken = True
+        await call.transport.play(AudioFrame(CHUNK, 8_000))
+        socket.hang_up()
+    assert call.ended_at_ms == pytest.approx(1)
+    assert call.transport.discarded_frames == 1
+
+
+@pytest.mark.parametrize(("reason", "code"), [("agent_hangup", 1000), ("error_asr", 1011)], ids=["normal end", "error"])
+async def test_close_tells_code_and_reason(reason: str, code: int) -> None:
+    call, socket = Call(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        tasks.start_soon(call.listen)
+        await pause()
+        await call.transport.close(reason)
+    assert socket.closing == (code, reason)
+    assert call.ended_at_ms is not None
+
+
+async def test_long_close_reason_fits_the_control_frame() -> None:
+    call, socket = Call(), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        await pause()
+        await call.transport.close("ü" * 100)
+    assert socket.closing == (1000, "ü" * 61)
+
+
+async def test_close_before_any_socket_ends_the_frames() -> None:
+    call = Call()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.listen)
+        await pause()
+        await call.transport.close("error_user_not_joined")
+    assert call.ended_at_ms is not None
+
+
+async def test_unread_audio_is_bounded_and_none_is_lost() -> None:
+    call, socket = Call(), FakeSocket()
+    for _ in range(1_000):
+        socket.put_audio(CHUNK)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        await pause(1)
+        assert len(socket.inbox) >= 1_000 - 52
+        tasks.start_soon(call.listen)
+        socket.hang_up()
+    assert call.heard == CHUNK * 1_000
+
+
+def test_options_come_from_the_query_and_the_settings() -> None:
+    settings = Settings(playout_lead_ms=60, rejoin_timeout_ms=5_000)
+    options = WebSocketOptions.from_query({"enable_update": "true", "enable_audio_alignment": "false"}, settings)
+    assert options == WebSocketOptions(
+        enable_update=True, enable_audio_alignment=False, lead_ms=60, rejoin_timeout_ms=5_000
+    )
