@@ -5,6 +5,7 @@ RetoldError
 |   |-- InvalidRequest         400
 |   |-- Unauthorized           401
 |   |-- NotFound               422 (Retell's status for an unknown id)
+|   |-- NoSuchFile             404
 |   |-- Conflict               409
 |   |-- PayloadTooLarge        413
 |   |-- RateLimited            429
@@ -19,6 +20,9 @@ RetoldError
 |   |-- LlmRuntimeFailed       the LLM websocket closed with an unexpected code
 |   `-- LlmCorruptPayload      a binary frame from the LLM server
 |-- UnreadableAudio            an audio file is damaged or of a kind we do not read
+|-- OutboundError              an address that a user named cannot be used
+|   |-- AddressRefused         it is malformed, or on a network that agents may not reach
+|   `-- ConnectFailed          nobody answers there, or not with a websocket
 `-- StorageError               the disk refused
     |-- StorageFull            no space left
     `-- StorageBroken          an fsync or a read failed: the process must not go on
@@ -63,6 +67,13 @@ class NotFound(ApiError):
 
     status = 422
     code = "not_found"
+
+
+class NoSuchFile(ApiError):
+    """No recording or log behind this path."""
+
+    status = 404
+    code = "file_not_found"
 
 
 class Conflict(ApiError):
@@ -131,6 +142,18 @@ class LlmCorruptPayload(CallFailed):
 
 class UnreadableAudio(RetoldError):
     """An audio file is damaged, too big or of a kind we do not read."""
+
+
+class OutboundError(RetoldError):
+    """An address that a user named cannot be used."""
+
+
+class AddressRefused(OutboundError):
+    """The address is malformed or forbidden: trying again is pointless."""
+
+
+class ConnectFailed(OutboundError):
+    """The address may be used, but connecting failed: trying again may help."""
 
 
 class StorageError(RetoldError):
