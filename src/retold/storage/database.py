@@ -1,0 +1,316 @@
+r"""One writer thread with group commit, and a pool of readers.
+
+```
+await write(job) --\                                               /--> waiters resolved, all at once
+append(entry) ------> queue -> [writer thread: BEGIN, jobs, COMMIT+fsync]
+await write(job) --/           one transaction for all that is queued
+```
+The writer thread owns the only connection that writes and checkpoints. Everything that waits for a commit is
+resolved on the event loop by one `call_soon_threadsafe` per group, which makes this file one of the few shells that
+touch the loop. When the disk is full, entries wait in the queue (bounded) and are tried again each second; jobs fail
+unless they are essential, which may use up the ballast.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import anyio
+from sqlalchemy import Connection, Engine, insert
+
+from retold.clock import Clock
+from retold.crash import crash_point
+from retold.errors import StorageBroken, StorageError, StorageFull
+from retold.storage.connections import READERS, as_storage_error, reader_engine, writer_engine
+from retold.storage.disk import BALLAST_BYTES, Ballast, Disk, StorageHealth
+from retold.storage.migrations import upgrade
+from retold.storage.tables import call_event
+
+T = TypeVar("T")
+
+MAX_WAITING_JOBS = 1_000
+"""More writers than that stand in line outside."""
+MAX_ENTRIES = 200_000
+"""Journal entries that may wait for the disk; beyond it a call's journal ends. Its record at a normal end needs none."""
+LINGER_S = 0.005
+"""Journal entries that nobody waits for are gathered this long into one commit."""
+SPACE_CHECK_S = 1.0
+TIMEOUT_S = 30.0
+"""After this a waiter is told that the disk does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a call's journal."""
+
+    call_id: str
+    seq: int
+    at_ms: float
+    event: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[Connection], Any]
+    is_essential: bool
+    done: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    job: _Job
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Database:
+    """The SQLite file of one data folder."""
+
+    def __init__(
+        self, folder: Path, *, clock: Clock, disk: Disk, min_free_bytes: int = 0, ballast_bytes: int = BALLAST_BYTES
+    ) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._path = folder / "retold.db"
+        self._disk = disk
+        self._min_free_bytes = min_free_bytes
+        # Out of "full" only with this much room, or the ballast just released would count as room.
+        self._enough_bytes = ballast_bytes + max(min_free_bytes, ballast_bytes)
+        self._ballast = Ballast(folder, disk, ballast_bytes)
+        self._queue: deque[_Job | Entry] = deque()
+        self._entries = 0
+        self._wake = threading.Condition()
+        self._urgent = threading.Event()
+        self._is_closing = False
+        self._is_retrying = False
+        self._looked_ms = clock.monotonic_ms()
+        self._health = StorageHealth.OK
+        self._waiting = asyncio.Semaphore(MAX_WAITING_JOBS)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="retold-read")
+        self._thread = threading.Thread(target=self._run, name="retold-write", daemon=True)
+
+    async def open(self) -> None:
+        """Open, migrate, load the ballast and start the writer. Raises StorageError."""
+        self._loop = asyncio.get_running_loop()
+        self._writer, self._reader = await asyncio.to_thread(self._open)
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Commit what is queued, then close every connection, the writer's last."""
+        with self._wake:
+            self._is_closing = True
+            self._wake.notify()
+        self._urgent.set()
+        await asyncio.to_thread(self._shut)
+
+    @property
+    def health(self) -> StorageHealth:
+        """How the disk did at the last write or look, at most a second ago."""
+        return self._health
+
+    async def write(self, work: Callable[[Connection], T], *, is_essential: bool = False) -> T:
+        """Run `work` in the next group; returns once it is committed with fsync.
+
+        `is_essential` work may use the ballast of a full disk. Raises what `work` raises, or StorageError.
+        """
+        async with self._waiting:
+            self._refuse_if_hopeless(is_essential=is_essential)
+            job = _Job(work, is_essential, self._loop.create_future())
+            self._put(job)
+            self._urgent.set()
+            try:
+                with anyio.fail_after(TIMEOUT_S):
+                    return cast("T", await job.done)
+            except TimeoutError as error:
+                raise StorageError(f"the disk did not answer within {TIMEOUT_S:.0f} s; check it") from error
+
+    def append(self, entry: Entry) -> bool:
+        """Queue a journal entry in front of all later writes; False when the queue is full. Never waits."""
+        if self._entries >= MAX_ENTRIES or self._health is StorageHealth.BROKEN:
+            return False
+        self._put(entry)
+        return True
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a reading connection. Raises StorageError."""
+        try:
+            with anyio.fail_after(TIMEOUT_S):
+                return await self._loop.run_in_executor(self._readers, self._read, work)
+        except TimeoutError as error:
+            raise StorageError(f"the disk did not answer within {TIMEOUT_S:.0f} s; check it") from error
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._reader.begin() as connection:
+                return work(connection)
+        except Exception as error:
+            failure = as_storage_error(error)
+            if failure is None:
+                raise
+            raise failure from error
+
+    def _refuse_if_hopeless(self, *, is_essential: bool) -> None:
+        if self._health is StorageHealth.BROKEN:
+            raise StorageBroken("the data folder's disk has failed; check the disk and restart")
+        if self._health is StorageHealth.FULL and not is_essential:
+            raise StorageFull("no space left in the data folder; free some, no restart is needed")
+
+    def _put(self, item: _Job | Entry) -> None:
+        with self._wake:
+            self._queue.append(item)
+            self._entries += isinstance(item, Entry)
+            self._wake.notify()
+
+    # --- the writer thread ---
+
+    def _open(self) -> tuple[Engine, Engine]:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            writer = writer_engine(self._path)
+            with writer.begin() as connection:
+                upgrade(connection)
+            if not self._ballast.load():
+                self._health = StorageHealth.FULL
+            self._look_at_space()
+        except Exception as error:
+            failure = as_storage_error(error)
+            raise (failure or error) from error
+        return writer, reader_engine(self._path)
+
+    def _shut(self) -> None:
+        self._thread.join(TIMEOUT_S)
+        self._readers.shutdown()
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def _run(self) -> None:
+        with self._writer.connect() as connection:
+            while True:
+                batch = self._take()
+                if self._clock.monotonic_ms() - self._looked_ms >= SPACE_CHECK_S * 1000:
+                    self._look_at_space()
+                if batch:
+                    self._commit(connection, batch)
+                elif self._is_closing:
+                    return
+
+    def _take(self) -> list[_Job | Entry]:
+        """Everything queued; waits for something, for a second at most."""
+        if self._is_retrying:
+            # Held entries are tried once a second, unless a job asks earlier.
+            self._urgent.wait(SPACE_CHECK_S)
+        with self._wake:
+            self._wake.wait_for(lambda: self._queue or self._is_closing, SPACE_CHECK_S)
+            if not self._queue:
+                return []
+        self._urgent.wait(LINGER_S)
+        with self._wake:
+            self._urgent.clear()
+            batch = list(self._queue)
+            self._queue.clear()
+            self._entries = 0
+        return batch
+
+    def _commit(self, connection: Connection, batch: Sequence[_Job | Entry]) -> None:
+        try:
+            outcomes = self._attempt(connection, batch)
+        except Exception as error:  # noqa: BLE001 - the border of the writer: what is not the disk's fault is the group's
+            self._fail(connection, batch, as_storage_error(error) or StorageError(f"the database refused: {error}"))
+        else:
+            self._is_retrying = False
+            self._settle(outcomes)
+
+    def _attempt(self, connection: Connection, batch: Sequence[_Job | Entry]) -> list[_Outcome]:
+        outcomes: list[_Outcome] = []
+        self._disk.database("begin")
+        with connection.begin():
+            for is_entry, items in groupby(batch, key=lambda item: isinstance(item, Entry)):
+                if is_entry:
+                    self._insert(connection, [item for item in items if isinstance(item, Entry)])
+                else:
+                    outcomes += [self._do(connection, item) for item in items if isinstance(item, _Job)]
+            crash_point("journal_in_transaction")
+            self._disk.database("commit")
+        crash_point("journal_committed")
+        return outcomes
+
+    def _insert(self, connection: Connection, entries: list[Entry]) -> None:
+        self._disk.database("statement")
+        # A line that is there already is the same line: a group is tried again as a whole.
+        connection.execute(
+            insert(call_event).prefix_with("OR IGNORE", dialect="sqlite"),
+            [{"call_id": one.call_id, "seq": one.seq, "at_ms": one.at_ms, "event": one.event} for one in entries],
+        )
+
+    def _do(self, connection: Connection, job: _Job) -> _Outcome:
+        try:
+            with connection.begin_nested():
+                self._disk.database("statement")
+                return _Outcome(job, result=job.work(connection))
+        except Exception as error:
+            if as_storage_error(error) is not None:
+                raise
+            return _Outcome(job, error=error)
+
+    def _fail(self, connection: Connection, batch: Sequence[_Job | Entry], error: StorageError) -> None:
+        """Tell the waiters, and decide what is tried again."""
+        is_first_full = isinstance(error, StorageFull) and self._health is not StorageHealth.FULL
+        if isinstance(error, StorageBroken):
+            self._health = StorageHealth.BROKEN
+        elif isinstance(error, StorageFull):
+            self._health = StorageHealth.FULL
+            self._ballast.release()
+        doomed = [
+            _Outcome(item, error=error)
+            for item in batch
+            if isinstance(item, _Job) and not (is_first_full and item.is_essential)
+        ]
+        self._settle(doomed)
+        if isinstance(error, StorageBroken) or self._is_closing:
+            return
+        entries = [item for item in batch if isinstance(item, Entry)]
+        kept = [item for item in batch if isinstance(item, Entry) or item.is_essential]
+        if is_first_full and kept:
+            self._commit(connection, kept)
+        elif entries:
+            self._is_retrying = True
+            with self._wake:
+                self._queue.extendleft(reversed(entries))
+                self._entries += len(entries)
+
+    def _look_at_space(self) -> None:
+        self._looked_ms = self._clock.monotonic_ms()
+        if self._health is StorageHealth.BROKEN:
+            return
+        try:
+            free = self._disk.free_bytes(self._folder)
+            if self._health is StorageHealth.FULL and (free < self._enough_bytes or not self._ballast.load()):
+                return
+        except OSError:
+            # A look that fails decides nothing; the next write tells.
+            return
+        self._health = StorageHealth.LOW if free < self._min_free_bytes else StorageHealth.OK
+
+    def _settle(self, outcomes: Sequence[_Outcome]) -> None:
+        if not outcomes:
+            return
+        # The loop may be gone when a server is torn down; then nobody waits either.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(_resolve, outcomes)
+
+
+def _resolve(outcomes: Sequence[_Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.job.done.done():
+            continue
+        if outcome.error is not None:
+            outcome.job.done.set_exception(outcome.error)
+        else:
+            outcome.job.done.set_result(outcome.result)

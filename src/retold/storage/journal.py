@@ -1,0 +1,43 @@
+"""The journal of one call (ports.Journal): in the database, or in memory only."""
+
+from retold.errors import StorageFull
+from retold.storage.database import Database, Entry
+
+
+class DatabaseJournal:
+    """Events go to the database's queue and are on disk with its next group commit."""
+
+    def __init__(self, database: Database, call_id: str) -> None:
+        self._database = database
+        self._call_id = call_id
+        self._is_cut = False
+
+    def append(self, seq: int, at_ms: float, event: bytes) -> None:
+        """Queue one encoded event; never waits.
+
+        When the queue is full the journal ends here: what a crash would recover is then an older, but whole, story.
+        """
+        if not self._is_cut:
+            self._is_cut = not self._database.append(Entry(self._call_id, seq, at_ms, event))
+
+    async def committed(self) -> None:
+        """Wait until every event appended so far is on disk. Raises StorageError."""
+        if self._is_cut:
+            raise StorageFull("the journal's queue is full; the disk is too slow or has no space")
+        # Groups keep the order of the queue: a write that does nothing commits with or after all events before it.
+        await self._database.write(lambda _: None, is_essential=True)
+
+
+class MemoryJournal:
+    """A journal that is never on disk, for calls of which nothing is kept and for tests."""
+
+    def __init__(self) -> None:
+        self.entries: list[bytes] = []
+
+    def append(self, seq: int, at_ms: float, event: bytes) -> None:
+        """Keep one encoded event."""
+        _ = seq, at_ms
+        self.entries.append(event)
+
+    async def committed(self) -> None:
+        """Nothing to wait for."""

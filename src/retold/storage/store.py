@@ -1,0 +1,274 @@
+"""Everything the server keeps, by typed methods. What a tenant may see asks for the tenant's `org_id`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
+
+from retold.clock import Clock
+from retold.crash import crash_point
+from retold.domain.agent import Agent
+from retold.domain.call import CallRecord
+from retold.domain.call_query import CallQuery
+from retold.domain.reasons import CallStatus
+from retold.errors import Conflict
+from retold.ids import CallId, KeyId, OrgId, new_key_id
+from retold.storage import call_rows
+from retold.storage.database import Database
+from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
+from retold.storage.journal import DatabaseJournal
+from retold.storage.tables import agent, api_key, call, call_event, org
+
+UNFINISHED = (CallStatus.REGISTERED.value, CallStatus.ONGOING.value)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key as kept: only its hash. `prefix` is what may be shown."""
+
+    key_id: KeyId
+    org_id: OrgId
+    name: str
+    prefix: str
+    created_ms: int
+    revoked_ms: int | None = None
+
+
+class Store:
+    """The database of one data folder; every write returns once it is committed with fsync."""
+
+    def __init__(self, database: Database, clock: Clock, data_dir: Path) -> None:
+        self._database = database
+        self._clock = clock
+        self.data_dir = data_dir
+
+    @classmethod
+    async def open(
+        cls,
+        data_dir: Path,
+        *,
+        clock: Clock,
+        disk: Disk | None = None,
+        min_free_bytes: int = 0,
+        ballast_bytes: int = BALLAST_BYTES,
+    ) -> Self:
+        """Make the folder if need be, migrate, and be ready. Raises StorageError."""
+        database = Database(
+            data_dir,
+            clock=clock,
+            disk=disk or Disk(),
+            min_free_bytes=min_free_bytes,
+            ballast_bytes=ballast_bytes,
+        )
+        await database.open()
+        return cls(database, clock, data_dir)
+
+    async def close(self) -> None:
+        """Commit what is queued and close."""
+        await self._database.close()
+
+    @property
+    def health(self) -> StorageHealth:
+        """How the data folder's disk does."""
+        return self._database.health
+
+    # --- API keys ---
+
+    async def create_api_key(self, org_id: OrgId, name: str, key_hash: str, prefix: str) -> ApiKey:
+        """Keep a key's hash; makes the organisation if it is not there. Raises Conflict when the key is known."""
+        made = ApiKey(new_key_id(), org_id, name, prefix, self._clock.wall_ms())
+
+        def work(connection: Connection) -> None:
+            if connection.scalar(select(org.c.org_id).where(org.c.org_id == org_id)) is None:
+                connection.execute(insert(org).values(org_id=org_id, name=org_id, created_ms=made.created_ms))
+            if connection.scalar(select(api_key.c.key_id).where(api_key.c.key_hash == key_hash)) is not None:
+                raise Conflict("this API key exists already")
+            connection.execute(
+                insert(api_key).values(
+                    key_id=made.key_id,
+                    org_id=org_id,
+                    name=name,
+                    key_hash=key_hash,
+                    prefix=prefix,
+                    created_ms=made.created_ms,
+                )
+            )
+
+        await self._database.write(work)
+        return made
+
+    async def find_api_key(self, key_hash: str) -> ApiKey | None:
+        """The key with this hash, unless revoked."""
+        wanted = _KEYS.where(api_key.c.key_hash == key_hash, api_key.c.revoked_ms.is_(None))
+        found = await self._database.read(lambda connection: _keys(connection, wanted))
+        return found[0] if found else None
+
+    async def list_api_keys(self, org_id: OrgId) -> list[ApiKey]:
+        """All keys of an organisation, oldest first, revoked ones too."""
+        wanted = _KEYS.where(api_key.c.org_id == org_id).order_by(api_key.c.created_ms, api_key.c.key_id)
+        return await self._database.read(lambda connection: _keys(connection, wanted))
+
+    async def revoke_api_key(self, org_id: OrgId, key_id: KeyId) -> bool:
+        """Make a key worthless; False when there is no such key or it was revoked before."""
+        change = (
+            update(api_key)
+            .where(api_key.c.org_id == org_id, api_key.c.key_id == key_id, api_key.c.revoked_ms.is_(None))
+            .values(revoked_ms=self._clock.wall_ms())
+        )
+        return await self._database.write(lambda connection: connection.execute(change).rowcount == 1)
+
+    # --- agents ---
+
+    async def save_agent(self, org_id: OrgId, one: Agent) -> None:
+        """Keep this version of an agent, in place of what was kept of it."""
+        values = {
+            "is_published": one.is_published,
+            "last_modification_timestamp": one.last_modification_timestamp,
+            "body": one.model_dump_json(),
+        }
+
+        def work(connection: Connection) -> None:
+            is_same = (agent.c.org_id == org_id) & (agent.c.agent_id == one.agent_id) & (agent.c.version == one.version)
+            if connection.execute(update(agent).where(is_same).values(values)).rowcount == 0:
+                connection.execute(
+                    insert(agent).values(org_id=org_id, agent_id=one.agent_id, version=one.version, **values)
+                )
+
+        await self._database.write(work)
+
+    async def find_agent(self, org_id: OrgId, agent_id: str, version: int | None = None) -> Agent | None:
+        """One version of an agent, by default the newest."""
+        wanted = select(agent.c.body).where(agent.c.org_id == org_id, agent.c.agent_id == agent_id)
+        if version is not None:
+            wanted = wanted.where(agent.c.version == version)
+        newest = wanted.order_by(agent.c.version.desc()).limit(1)
+        body = await self._database.read(lambda connection: connection.scalar(newest))
+        return None if body is None else Agent.model_validate_json(body)
+
+    async def list_agents(self, org_id: OrgId, *, limit: int = 1000) -> list[Agent]:
+        """The newest version of each agent, last changed first."""
+        newest = (
+            select(agent.c.agent_id, func.max(agent.c.version).label("version"))
+            .where(agent.c.org_id == org_id)
+            .group_by(agent.c.agent_id)
+            .subquery()
+        )
+        wanted = (
+            select(agent.c.body)
+            .join(newest, (agent.c.agent_id == newest.c.agent_id) & (agent.c.version == newest.c.version))
+            .where(agent.c.org_id == org_id)
+            .order_by(agent.c.last_modification_timestamp.desc(), agent.c.agent_id)
+            .limit(limit)
+        )
+        bodies = await self._database.read(lambda connection: connection.scalars(wanted).all())
+        return [Agent.model_validate_json(body) for body in bodies]
+
+    # --- calls ---
+
+    async def create_call(self, record: CallRecord) -> None:
+        """Keep a call; when this returns, no crash can lose it. Raises StorageFull when there is no room."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(insert(call).values(call_rows.columns(record)))
+            crash_point("create_in_transaction")
+
+        await self._database.write(work)
+        crash_point("create_committed")
+
+    async def find_call(self, org_id: OrgId | None, call_id: CallId) -> CallRecord | None:
+        """A call of this organisation; `None` asks over all, for doors that the call's own secret opens."""
+        wanted = select(call.c.body).where(call.c.call_id == call_id)
+        if org_id is not None:
+            wanted = wanted.where(call.c.org_id == org_id)
+        body: str | None = await self._database.read(lambda connection: connection.scalar(wanted))
+        return None if body is None else CallRecord.model_validate_json(body)
+
+    async def list_calls(self, org_id: OrgId, query: CallQuery) -> list[CallRecord]:
+        """One page of an organisation's calls."""
+        wanted = call_rows.page(org_id, query)
+        bodies = await self._database.read(lambda connection: connection.scalars(wanted).all())
+        return [CallRecord.model_validate_json(body) for body in bodies]
+
+    async def start_call(self, call_id: CallId, start_timestamp: int) -> bool:
+        """From registered to ongoing; False when the call is not registered any more."""
+
+        def work(connection: Connection) -> bool:
+            record = _record(connection, call_id)
+            if record is None or record.call.call_status is not CallStatus.REGISTERED:
+                return False
+            change = {"call_status": CallStatus.ONGOING, "start_timestamp": start_timestamp}
+            _replace(connection, with_call(record, **change))
+            crash_point("start_in_transaction")
+            return True
+
+        is_started = await self._database.write(work, is_essential=True)
+        crash_point("start_committed")
+        return is_started
+
+    async def finish_call(self, record: CallRecord, *, expected: CallStatus | None = None) -> bool:
+        """The terminal transaction: row in, journal out.
+
+        False when the call is terminal already, or, with `expected`, in another status than that.
+        """
+
+        def work(connection: Connection) -> bool:
+            before = _record(connection, record.call.call_id)
+            if before is None or before.call.call_status.is_terminal:
+                return False
+            if expected is not None and before.call.call_status is not expected:
+                return False
+            _replace(connection, record)
+            connection.execute(delete(call_event).where(call_event.c.call_id == record.call.call_id))
+            crash_point("terminal_in_transaction")
+            return True
+
+        is_finished = await self._database.write(work, is_essential=True)
+        crash_point("terminal_committed")
+        return is_finished
+
+    async def unfinished_calls(self) -> list[CallRecord]:
+        """Every call that is registered or ongoing, oldest first."""
+        wanted = select(call.c.body).where(call.c.call_status.in_(UNFINISHED)).order_by(call.c.sort_ms)
+        bodies = await self._database.read(lambda connection: connection.scalars(wanted).all())
+        return [CallRecord.model_validate_json(body) for body in bodies]
+
+    # --- journals ---
+
+    def journal(self, call_id: CallId) -> DatabaseJournal:
+        """The journal of a call that begins."""
+        return DatabaseJournal(self._database, call_id)
+
+    async def read_journal(self, call_id: CallId) -> list[bytes]:
+        """The events on disk, in order."""
+        wanted = select(call_event.c.event).where(call_event.c.call_id == call_id).order_by(call_event.c.seq)
+        return list(await self._database.read(lambda connection: connection.scalars(wanted).all()))
+
+    async def forget_stray_journals(self) -> int:
+        """Delete events of calls that are over; gives how many. They stem from events appended after the end."""
+        over = select(call.c.call_id).where(call.c.call_status.in_(UNFINISHED))
+        strays = delete(call_event).where(call_event.c.call_id.not_in(over))
+        return await self._database.write(lambda connection: connection.execute(strays).rowcount, is_essential=True)
+
+
+def with_call(record: CallRecord, **changes: object) -> CallRecord:
+    """A record whose call has these fields changed."""
+    return record.model_copy(update={"call": record.call.model_copy(update=changes)})
+
+
+_KEYS = select(
+    api_key.c.key_id, api_key.c.org_id, api_key.c.name, api_key.c.prefix, api_key.c.created_ms, api_key.c.revoked_ms
+)
+
+
+def _keys(connection: Connection, wanted: Select[*tuple[Any, ...]]) -> list[ApiKey]:
+    return [ApiKey(*row) for row in connection.execute(wanted)]
+
+
+def _record(connection: Connection, call_id: str) -> CallRecord | None:
+    body = connection.scalar(select(call.c.body).where(call.c.call_id == call_id))
+    return None if body is None else CallRecord.model_validate_json(body)
+
+
+def _replace(connection: Connection, record: CallRecord) -> None:
+    connection.execute(update(call).where(call.c.call_id == record.call.call_id).values(call_rows.columns(record)))
