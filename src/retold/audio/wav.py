@@ -77,7 +77,7 @@ def decode_wav(data: bytes, max_bytes: int = MAX_WAV_BYTES) -> WavAudio:
 
 def encode_wav(pcm: bytes, sample_rate: int, channels: int = 1) -> bytes:
     """A whole s16le WAV file; `pcm` is interleaved when there are more channels."""
-    return _header(len(pcm), sample_rate, channels) + pcm
+    return wav_header(len(pcm), sample_rate, channels) + pcm
 
 
 class WavWriter:
@@ -92,7 +92,7 @@ class WavWriter:
         self._sample_rate = sample_rate
         self._channels = channels
         self._data_bytes = 0
-        file.write(_header(0, sample_rate, channels))
+        file.write(wav_header(0, sample_rate, channels))
 
     def write(self, pcm: bytes) -> None:
         """Append PCM, interleaved when there are more channels. Raises ValueError past the 4 GiB of the format."""
@@ -104,7 +104,7 @@ class WavWriter:
     def close(self) -> None:
         """Set the sizes in the header; the position is then the end of the file."""
         self._file.seek(self._start)
-        self._file.write(_header(self._data_bytes, self._sample_rate, self._channels))
+        self._file.write(wav_header(self._data_bytes, self._sample_rate, self._channels))
         self._file.seek(self._start + HEADER_BYTES + self._data_bytes)
 
     def __enter__(self) -> Self:
@@ -114,7 +114,8 @@ class WavWriter:
         self.close()
 
 
-def _header(data_bytes: int, sample_rate: int, channels: int) -> bytes:
+def wav_header(data_bytes: int, sample_rate: int, channels: int) -> bytes:
+    """The `HEADER_BYTES` before `data_bytes` of s16le PCM."""
     block = channels * BYTES_PER_SAMPLE
     form = struct.pack("<HHIIHH", _PCM, channels, sample_rate, sample_rate * block, block, 8 * BYTES_PER_SAMPLE)
     riff = struct.pack("<4sI4s", b"RIFF", HEADER_BYTES - 8 + data_bytes, b"WAVE")
