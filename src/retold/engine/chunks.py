@@ -8,10 +8,12 @@ MIN_FIRST_WORDS = 3
 MAX_CHUNK_CHARS = 400
 """A text without any punctuation is cut at white space here, so that speech starts some time."""
 
-_ABBREVIATIONS = frozenset({"dr", "mr", "mrs", "ms", "st", "prof", "no", "vs", "e.g", "i.e", "a.m", "p.m", "approx", "dept", "ext"})
-_SENTENCE_END = re.compile(r"[.!?…。！？]+[\"')\]]*(?=\s|$)")
-_CLAUSE_END = re.compile(r"[,;:—–](?=\s)")
-_LAST_WORD = re.compile(r"([\w.]+)[.!?…。！？]+[\"')\]]*$")
+_ABBREVIATIONS = frozenset(
+    {"dr", "mr", "mrs", "ms", "st", "prof", "no", "vs", "e.g", "i.e", "a.m", "p.m", "approx", "dept", "ext"}
+)
+_SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)")
+_CLAUSE_END = re.compile(r"[,;:\u2013\u2014](?=\s)")
+_LAST_WORD = re.compile(r"([\w.]+)[.!?…]+[\"')\]]*$")
 
 
 @dataclass(slots=True)

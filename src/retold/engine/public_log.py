@@ -63,7 +63,7 @@ def _speech_text(event: t.AnyEvent) -> str:
             return ""
 
 
-def _plain_text(event: t.AnyEvent) -> str:
+def _plain_text(event: t.AnyEvent) -> str:  # noqa: C901, PLR0911 - one arm per event
     match event:
         case t.CallConnected(sample_rate=sample_rate):
             return f"call connected, audio at {sample_rate} Hz"

@@ -51,7 +51,9 @@ class TranscriptFold:
         """Take one event; True when the transcript changed."""
         match event:
             case t.UserTranscribed():
-                self.hear(event.utterance, event.words, onset_ms=event.onset_ms, is_unintelligible=event.is_unintelligible)
+                self.hear(
+                    event.utterance, event.words, onset_ms=event.onset_ms, is_unintelligible=event.is_unintelligible
+                )
             case t.WordsPlayed():
                 self._play(event)
             case t.ToolCallStarted(tool_call_id=tool_call_id, name=name, arguments=arguments):

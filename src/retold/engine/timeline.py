@@ -224,6 +224,13 @@ class Timeline:
         """Wait until all events so far are on disk. Raises StorageError."""
         await self._journal.committed()
 
+    def since(self, count: int) -> list[AnyEvent]:
+        """The events after the first `count`."""
+        return self._events[count:]
+
+    def __reversed__(self) -> Iterator[AnyEvent]:
+        return reversed(self._events)
+
     def __iter__(self) -> Iterator[AnyEvent]:
         return iter(self._events)
 

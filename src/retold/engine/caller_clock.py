@@ -1,0 +1,79 @@
+"""Lays the caller's audio on the call clock by counting samples from the first chunk. Pure.
+
+Sockets deliver in bursts, so arrival times say little; the caller's own sample count says when a sound was made.
+Only two things move the count: a *gap* (the caller sent nothing for a while; what follows belongs
+later) and a caller whose clock runs ahead of ours. After a stall it is not yet known whether a gap or a
+late burst follows: chunks are held for a moment and then laid where they belong.
+
+    FLOWING --chunk later than STALL_MS--> HELD --burst caught up--> FLOWING (same count: it was only late)
+                                            '--real time for HOLD_MS--> FLOWING (count jumps: it was a gap)
+"""
+
+from dataclasses import dataclass, field
+
+STALL_MS = 200.0
+"""A chunk this much later than the count says starts a stall."""
+HOLD_MS = 60.0
+"""How long chunks are held after a stall to see whether a burst follows."""
+MAX_AHEAD_MS = 200.0
+"""A caller whose samples run this far ahead of real time has chunks dropped until real time catches up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A chunk and the call sample at which its first sample lies."""
+
+    start_sample: int
+    pcm: bytes
+
+
+@dataclass(slots=True)
+class CallerClock:
+    """Sample positions for the chunks of one caller; s16le mono at `sample_rate`."""
+
+    sample_rate: int
+    dropped_samples: int = 0
+    gap_samples: int = 0
+    _next_sample: int | None = None
+    _held: list[bytes] = field(default_factory=list[bytes])
+    _held_since_ms: float = 0.0
+
+    def place(self, pcm: bytes, now_ms: float) -> list[Placed]:
+        """Where each chunk that is ready lies; empty while chunks are held after a stall."""
+        samples = len(pcm) // 2
+        arrived_at = self._sample(now_ms) - samples
+        if self._next_sample is None:
+            self._next_sample = max(0, arrived_at)
+        if self._held:
+            self._held.append(pcm)
+            return self._release(now_ms)
+        if arrived_at - self._next_sample > self._sample(STALL_MS):
+            self._held, self._held_since_ms = [pcm], now_ms
+            return []
+        if self._next_sample + samples - self._sample(now_ms) > self._sample(MAX_AHEAD_MS):
+            self.dropped_samples += samples
+            return []
+        return [self._lay(pcm)]
+
+    def _release(self, now_ms: float) -> list[Placed]:
+        held = sum(len(pcm) for pcm in self._held) // 2
+        next_sample = self._next_sample or 0
+        late_by = self._sample(now_ms) - (next_sample + held)
+        is_burst = late_by <= self._sample(STALL_MS)
+        if not is_burst and now_ms - self._held_since_ms < HOLD_MS:
+            return []
+        if not is_burst:
+            gap = max(0, self._sample(now_ms) - held - next_sample)
+            self.gap_samples += gap
+            self._next_sample = next_sample + gap
+        placed = [self._lay(pcm) for pcm in self._held]
+        self._held = []
+        return placed
+
+    def _lay(self, pcm: bytes) -> Placed:
+        start = self._next_sample or 0
+        self._next_sample = start + len(pcm) // 2
+        return Placed(start, pcm)
+
+    def _sample(self, ms: float) -> int:
+        return round(ms * self.sample_rate / 1000)

@@ -1,0 +1,209 @@
+"""The caller's audio to turn events: call clock, tape, voice activity, recognition."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+import anyio
+import numpy as np
+
+from retold.audio.resample import StreamResampler
+from retold.domain.transcript import Word
+from retold.engine import timeline as t
+from retold.engine.caller_clock import CallerClock, Placed
+from retold.engine.leg import Leg, closing
+from retold.engine.segmenter import SpeechBegan, SpeechSegmenter, SpeechStopped
+from retold.engine.turn_events import SpeechEnded, SpeechStarted, Words
+from retold.errors import RecognitionFailed
+from retold.ports import SPEECH_RATE_HZ, AudioFrame, SpeechAudio, SpeechToText, Transcribed, VoiceActivityDetector
+
+BLOCK_MS = 20.0
+BLOCK_BYTES = int(SPEECH_RATE_HZ * BLOCK_MS / 1000) * 2
+PIECE_BLOCKS = 5
+"""Blocks per piece handed to recognition while the caller speaks: 100 ms."""
+PREROLL_MS = 300.0
+"""Sound before the onset that recognition gets too: soft consonants lie there."""
+JOIN_MS = 1000.0
+"""Speech that goes on within this time of a pause belongs to the same utterance."""
+STALL_MS = 400.0
+"""Audio missing for this long in mid-speech counts as silence."""
+MAX_QUEUED_PIECES = 600
+"""One minute of speech; recognition that is further behind has failed."""
+
+
+class Hearing:
+    """One caller's ear. `listen()` and `transcribe()` run as tasks of the session."""
+
+    def __init__(
+        self,
+        leg: Leg,
+        *,
+        vad: VoiceActivityDetector,
+        stt: SpeechToText,
+        on_partial: Callable[[int, tuple[Word, ...]], None],
+    ) -> None:
+        self._vad = vad
+        self._stt = stt
+        self._tape = leg.tape
+        self._timeline = leg.timeline
+        self._clock = leg.clock
+        self._post = leg.post
+        self._sample_rate = leg.transport.sample_rate
+        self._on_partial = on_partial
+        self.last_audio_ms = 0.0
+        self.utterance = -1
+        self.onset_ms = 0.0
+        self._caller_clock = CallerClock(self._sample_rate)
+        self._resampler = StreamResampler(self._sample_rate, SPEECH_RATE_HZ)
+        self._segmenter = SpeechSegmenter()
+        self._buffer = bytearray()
+        self._buffer_start_ms = 0.0
+        self._next_sample: int | None = None
+        self._recent: deque[tuple[float, bytes]] = deque(maxlen=round((JOIN_MS + PREROLL_MS) / BLOCK_MS) + 20)
+        self._piece: list[tuple[float, bytes]] = []
+        self._sent_until_ms = 0.0
+        self._pause_ms: float | None = None
+        self._is_committed = True
+        self._finals_due = 0
+        self._pieces, self._pieces_out = anyio.create_memory_object_stream[SpeechAudio](MAX_QUEUED_PIECES)
+
+    async def listen(self, frames: AsyncIterator[AudioFrame]) -> None:
+        """Take the caller's frames until the caller leaves."""
+        async for frame in frames:
+            self.take(frame.pcm)
+
+    def take(self, pcm: bytes) -> None:
+        """Take one chunk of the caller's audio, as it arrives."""
+        now_ms = self._clock.now_ms()
+        self.last_audio_ms = now_ms
+        for placed in self._caller_clock.place(pcm, now_ms):
+            self._tape.write_caller(placed.start_sample, placed.pcm)
+            self._feed(placed)
+
+    def _feed(self, placed: Placed) -> None:
+        if placed.start_sample != self._next_sample:
+            self._skip_to(placed.start_sample)
+        self._next_sample = placed.start_sample + len(placed.pcm) // 2
+        self._buffer += self._resampler.feed(placed.pcm)
+        while len(self._buffer) >= BLOCK_BYTES:
+            block = bytes(self._buffer[:BLOCK_BYTES])
+            del self._buffer[:BLOCK_BYTES]
+            self._take_block(self._buffer_start_ms, block)
+            self._buffer_start_ms += BLOCK_MS
+
+    def _skip_to(self, start_sample: int) -> None:
+        """A gap: what comes does not continue what was."""
+        if self._next_sample is not None:
+            missing_ms = (start_sample - self._next_sample) * 1000 / self._sample_rate
+            self._timeline.append(t.Noted(at_ms=self._clock.now_ms(), text=f"no caller audio for {missing_ms:.0f} ms"))
+            self._on_edge(self._segmenter.stop(self._buffer_start_ms))
+        self._resampler.flush()
+        self._buffer.clear()
+        self._recent.clear()
+        self._is_committed = True
+        self._buffer_start_ms = start_sample * 1000 / self._sample_rate
+
+    def _take_block(self, at_ms: float, block: bytes) -> None:
+        halves = np.frombuffer(block, dtype="<i2").reshape(2, -1).astype(np.float32)
+        first, second = np.sqrt(np.einsum("ij,ij->i", halves, halves) / halves.shape[1])
+        self._recent.append((at_ms, block))
+        edge = self._segmenter.feed(at_ms, (float(first), float(second)), self._vad.feed(block))
+        if self._segmenter.is_speech and edge is None:
+            self._piece.append((at_ms, block))
+            if len(self._piece) >= PIECE_BLOCKS:
+                self._send_piece(is_pause=False)
+        self._on_edge(edge)
+
+    def _on_edge(self, edge: SpeechBegan | SpeechStopped | None) -> None:
+        match edge:
+            case SpeechBegan(onset_ms=onset_ms):
+                self._begin(onset_ms)
+            case SpeechStopped(end_ms=end_ms):
+                self._stop(end_ms)
+            case None:
+                pass
+
+    def _begin(self, onset_ms: float) -> None:
+        now_ms = self._clock.now_ms()
+        goes_on = not self._is_committed and self._pause_ms is not None and onset_ms - self._pause_ms <= JOIN_MS
+        if not goes_on:
+            self.utterance += 1
+            self.onset_ms = onset_ms
+            self._is_committed = False
+            self._sent_until_ms = onset_ms - PREROLL_MS
+        self._piece = [(at_ms, block) for at_ms, block in self._recent if at_ms >= self._sent_until_ms]
+        self._timeline.append(t.UserSpeechStarted(at_ms=now_ms, onset_ms=onset_ms))
+        self._post(SpeechStarted(now_ms, onset_ms))
+
+    def _stop(self, end_ms: float) -> None:
+        now_ms = self._clock.now_ms()
+        self._pause_ms = end_ms
+        self._finals_due += 1
+        self._send_piece(is_pause=True)
+        self._timeline.append(t.UserSpeechEnded(at_ms=now_ms, speech_end_ms=end_ms))
+        self._post(SpeechEnded(now_ms, end_ms))
+
+    def _send_piece(self, *, is_pause: bool) -> None:
+        start_ms = self._piece[0][0] if self._piece else self._sent_until_ms
+        pcm = b"".join(block for _, block in self._piece)
+        self._sent_until_ms = start_ms + len(pcm) / 2 * 1000 / SPEECH_RATE_HZ
+        self._piece = []
+        try:
+            self._pieces.send_nowait(SpeechAudio(self.utterance, start_ms, pcm, is_pause))
+        except anyio.WouldBlock:
+            raise RecognitionFailed("speech recognition is a minute behind the caller; lower the load") from None
+        except anyio.BrokenResourceError:
+            raise RecognitionFailed("speech recognition has ended in mid-call") from None
+
+    def check_stall(self) -> None:
+        """End the caller's speech when its audio stops coming in the middle of it."""
+        if self._segmenter.is_speech and self._clock.now_ms() - self.last_audio_ms > STALL_MS:
+            self._on_edge(self._segmenter.stop(self._buffer_start_ms))
+
+    @property
+    def is_in_speech(self) -> bool:
+        """Whether the caller is speaking."""
+        return self._segmenter.is_speech
+
+    def commit(self) -> None:
+        """The agent answers what was said so far: further speech is another utterance."""
+        self._is_committed = True
+
+    def mark_unintelligible(self) -> None:
+        """Show the last utterance as `(unintelligible audio)`."""
+        self._timeline.append(
+            t.UserTranscribed(
+                at_ms=self._clock.now_ms(),
+                utterance=self.utterance,
+                words=(),
+                onset_ms=self.onset_ms,
+                is_unintelligible=True,
+            )
+        )
+
+    async def transcribe(self, language: str) -> None:
+        """Run recognition until `finish()`; each result becomes an event."""
+        async with self._pieces_out, closing(self._stt.stream(self._each_piece(), language)) as results:
+            async for result in results:
+                self._on_result(result)
+
+    async def _each_piece(self) -> AsyncIterator[SpeechAudio]:
+        async for piece in self._pieces_out:
+            yield piece
+
+    def _on_result(self, result: Transcribed) -> None:
+        now_ms = self._clock.now_ms()
+        text = " ".join(word.text for word in result.words)
+        if result.is_final:
+            self._finals_due -= 1
+            self._timeline.append(
+                t.UserTranscribed(at_ms=now_ms, utterance=result.utterance, words=result.words, lag_ms=result.lag_ms)
+            )
+        else:
+            self._on_partial(result.utterance, result.words)
+        self._post(Words(now_ms, result.utterance, text, result.is_final and self._finals_due <= 0))
+
+    def finish(self) -> None:
+        """The call is over: ask for the final words of speech in progress, then let `transcribe()` end."""
+        if self._segmenter.is_speech:
+            self._on_edge(self._segmenter.stop(self._buffer_start_ms))
+        self._pieces.close()

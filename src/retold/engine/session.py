@@ -1,0 +1,334 @@
+"""One conversation from connect to hang-up; the only module of the engine that starts tasks.
+
+transport.frames() -> hearing --events--> [ one inbox ] -> step(state, event, rules) -> (state, actions)
+       '-> tape                                ^                                            |
+             responder -> chunks -> speaking -> transport.play()  <-- Play / Hold / Resume / Cut
+                                               '-- ReplyReady / ReplyDone
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from structlog.stdlib import get_logger
+
+from retold.clock import CallClock
+from retold.domain.reasons import DisconnectionReason, reason_for
+from retold.domain.transcript import Word
+from retold.engine import actions as do
+from retold.engine import timeline as t
+from retold.engine.hearing import Hearing
+from retold.engine.leg import Leg, closing
+from retold.engine.report import TranscriptFold
+from retold.engine.rules import Rules, changed
+from retold.engine.speaking import Speaking
+from retold.engine.turn_events import InterruptBegun, Stopped, Tick, TurnEvent
+from retold.engine.turns import Phase, State, deadline, step
+from retold.errors import StorageError
+from retold.ports import (
+    Act,
+    ChangeRules,
+    ForwardMetadata,
+    HangUp,
+    ReplyWanted,
+    Responder,
+    RoundTrip,
+    Say,
+    Tape,
+    ToolInvoked,
+    ToolReturned,
+    Traffic,
+    TranscriptChanged,
+    Transport,
+    Turn,
+    Voices,
+    VoiceSettings,
+)
+
+HEARTBEAT_MS = 1000.0
+"""The journal learns this often that the call is alive."""
+COMMIT_TIMEOUT_S = 0.05
+"""Longest wait for the journal before an event is shown to the world; a stuck disk must not silence the call."""
+CLOSING_TIMEOUT_S = 2.0
+"""Longest wait for the last words and for each goodbye."""
+MAX_INBOX = 1000
+"""Events waiting for turn taking; a session that falls this far behind has failed."""
+
+
+@dataclass(slots=True, kw_only=True)
+class CallSession:
+    """Runs one call over one transport; everything that happens is in `timeline` afterwards.
+
+    CallConnected is the caller's to append before `run()`. The tape's rate is `transport.sample_rate`.
+    """
+
+    transport: Transport
+    voices: Voices
+    responder: Responder
+    timeline: t.Timeline
+    tape: Tape
+    clock: CallClock
+    rules: Rules
+    voice: VoiceSettings
+    language: str
+    _state: State = field(default_factory=State, init=False)
+    _fold: TranscriptFold = field(default_factory=TranscriptFold, init=False)
+    _folded: int = field(default=0, init=False)
+    _has_changed: bool = field(default=False, init=False)
+    _turn: Turn | None = field(default=None, init=False)
+    _inbox: MemoryObjectSendStream[TurnEvent] = field(init=False)
+    _inbox_out: MemoryObjectReceiveStream[TurnEvent] = field(init=False)
+    _hearing: Hearing = field(init=False)
+    _speaking: Speaking = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._inbox, self._inbox_out = anyio.create_memory_object_stream[TurnEvent](MAX_INBOX)
+        leg = Leg(self.transport, self.tape, self.timeline, self.clock, self._post)
+        self._hearing = Hearing(leg, vad=self.voices.vad(), stt=self.voices.stt, on_partial=self._on_partial)
+        self._speaking = Speaking(leg, tts=self.voices.tts, voice=self.voice, on_words=self._on_words)
+
+    async def run(self) -> None:
+        """Hold the conversation until it ends; the last EndIntended in the timeline says why."""
+        async with anyio.create_task_group() as tasks, self._inbox_out:
+            heard_all = anyio.Event()
+            tasks.start_soon(self._guard, self._listen)
+            tasks.start_soon(self._guard, self._transcribe, heard_all.set)
+            tasks.start_soon(self._guard, self._speaking.synthesise)
+            tasks.start_soon(self._guard, self._speaking.pace)
+            tasks.start_soon(self._guard, self._respond)
+            try:
+                await self._take_turns()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._wind_down(heard_all)
+                tasks.cancel_scope.cancel()
+
+    def stop(self, reason: DisconnectionReason, detail: str) -> None:
+        """End the call from outside: stop-call, drain."""
+        self._post(Stopped(self.clock.now_ms(), reason, detail))
+
+    # --- turn taking --------------------------------------------------------------------------
+
+    async def _take_turns(self) -> None:
+        next_heartbeat_ms = HEARTBEAT_MS
+        while self._state.phase is not Phase.CLOSED:
+            due_ms = min(deadline(self._state, self.rules), next_heartbeat_ms, self._no_audio_ms())
+            event = await self._next_event(due_ms)
+            now_ms = self.clock.now_ms()
+            if now_ms >= next_heartbeat_ms:
+                self.timeline.append(t.Heartbeat(at_ms=now_ms))
+                next_heartbeat_ms = now_ms + HEARTBEAT_MS
+            self._hearing.check_stall()
+            if now_ms >= self._no_audio_ms():
+                event = Stopped(now_ms, DisconnectionReason.ERROR_NO_AUDIO_RECEIVED, "no audio came from the caller")
+            self._state, wanted = step(self._state, event or Tick(now_ms), self.rules)
+            for action in wanted:
+                await self._perform(action)
+            await self._publish()
+
+    async def _next_event(self, due_ms: float) -> TurnEvent | None:
+        """The next event, or None when `due_ms` comes first."""
+        with anyio.move_on_after(max(0.0, due_ms - self.clock.now_ms()) / 1000):
+            return await self._inbox_out.receive()
+        return None
+
+    def _no_audio_ms(self) -> float:
+        return self._hearing.last_audio_ms + self.rules.no_audio_timeout_ms
+
+    async def _perform(self, action: do.Action) -> None:  # noqa: C901 - one arm per action
+        match action:
+            case do.Ask():
+                await self._ask(action)
+            case do.Play(reply=reply):
+                self._speaking.play(reply)
+            case do.Duck():
+                self._speaking.duck()
+            case do.Unduck():
+                self._speaking.unduck()
+            case do.Hold():
+                await self._speaking.hold()
+            case do.Resume():
+                self._speaking.resume()
+            case do.Cut(reply=reply, reason=reason):
+                await self._speaking.cut(reason, reply)
+            case do.Announce(turn=turn):
+                self._turn = turn
+                await self._publish()
+            case do.MarkUnintelligible():
+                self._hearing.mark_unintelligible()
+            case do.Decide(decision=decision, reason=reason):
+                self.timeline.append(t.TurnDecided(at_ms=self.clock.now_ms(), decision=decision, reason=reason))
+            case do.End(reason=reason, detail=detail):
+                self.timeline.append(t.EndIntended(at_ms=self.clock.now_ms(), reason=reason, detail=detail))
+                await self._committed(CLOSING_TIMEOUT_S)
+
+    async def _ask(self, action: do.Ask) -> None:
+        self._hearing.commit()
+        self.timeline.append(
+            t.ReplyRequested(
+                at_ms=self.clock.now_ms(),
+                response_id=action.response_id,
+                kind=action.kind.value,
+                speech_end_ms=action.speech_end_ms,
+            )
+        )
+        self._fold_new()
+        await self._committed()
+        await self.responder.send(
+            ReplyWanted(action.response_id, action.kind, self._fold.utterances(), self._fold.items())
+        )
+
+    def _post(self, event: TurnEvent) -> None:
+        try:
+            self._inbox.send_nowait(event)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            pass  # the call is over; nobody needs the event
+        except anyio.WouldBlock:
+            get_logger().error("inbox_full", phase=self._state.phase.value)
+            raise
+
+    # --- tasks --------------------------------------------------------------------------------
+
+    async def _guard(self, task: Callable[[], Awaitable[None]], done: Callable[[], None] | None = None) -> None:
+        """Run a part of the call; what it cannot cope with ends the call with the reason that fits."""
+        try:
+            await task()
+        except Exception as error:  # noqa: BLE001 - the call is the border: any bug ends this call and no other
+            reason = reason_for(error)
+            if reason is DisconnectionReason.ERROR_UNKNOWN:
+                get_logger().exception("call_part_failed")
+            self._post(Stopped(self.clock.now_ms(), reason, str(error) or type(error).__name__))
+        finally:
+            if done is not None:
+                done()
+
+    async def _listen(self) -> None:
+        async with closing(self.transport.frames()) as frames:
+            await self._hearing.listen(frames)
+        self._post(Stopped(self.clock.now_ms(), DisconnectionReason.USER_HANGUP, "the caller left"))
+
+    async def _transcribe(self) -> None:
+        await self._hearing.transcribe(self.language)
+
+    async def _respond(self) -> None:
+        async with closing(self.responder.acts()) as acts:
+            async for act in acts:
+                await self._take(act)
+
+    async def _take(self, act: Act) -> None:
+        now_ms = self.clock.now_ms()
+        match act:
+            case Say():
+                await self._say(act)
+            case ToolInvoked(tool_call_id=tool_call_id, name=name, arguments=arguments):
+                self.timeline.append(
+                    t.ToolCallStarted(at_ms=now_ms, tool_call_id=tool_call_id, name=name, arguments=arguments)
+                )
+                self._touch()
+            case ToolReturned(tool_call_id=tool_call_id, content=content, successful=successful):
+                self.timeline.append(
+                    t.ToolCallEnded(at_ms=now_ms, tool_call_id=tool_call_id, content=content, successful=successful)
+                )
+                self._touch()
+            case ForwardMetadata(metadata=metadata):
+                await self.transport.send_event({"event_type": "metadata", "metadata": metadata})
+            case ChangeRules():
+                self.rules = changed(self.rules, act)
+                self._touch()
+            case HangUp():
+                detail = "the LLM server closed its websocket with code 1000"
+                self._post(Stopped(now_ms, DisconnectionReason.AGENT_HANGUP, detail))
+            case RoundTrip(rtt_ms=rtt_ms):
+                self.timeline.append(t.RoundTripMeasured(at_ms=now_ms, rtt_ms=rtt_ms))
+            case Traffic(direction=direction, text=text):
+                self.timeline.append(t.ResponderTraffic(at_ms=now_ms, direction=direction, text=text))
+
+    async def _say(self, say: Say) -> None:
+        ref = do.ReplyRef(say.response_id)
+        if say.interrupt_id is not None:
+            ref = do.ReplyRef(self._state.next_response_id - 1, say.interrupt_id)
+            if self._state.reply is None or self._state.reply.interrupt_id != say.interrupt_id:
+                self._post(InterruptBegun(self.clock.now_ms(), ref))
+        elif ref != self._state.reply:
+            self._note(f"stale response {say.response_id} dropped")
+            return
+        for kind, value in (("transfer to", say.transfer_number), ("digits to press", say.digit_to_press)):
+            if value:
+                self._note(f"{kind} {value}: not possible on this kind of call")
+        await self._speaking.offer(ref, say)
+
+    # --- what others are told -----------------------------------------------------------------
+
+    def _note(self, text: str) -> None:
+        self.timeline.append(t.Noted(at_ms=self.clock.now_ms(), text=text))
+
+    def _touch(self) -> None:
+        """Wake turn taking so that it publishes what changed."""
+        self._post(Tick(self.clock.now_ms()))
+
+    def _on_partial(self, utterance: int, words: tuple[Word, ...]) -> None:
+        self._fold_new()
+        self._fold.hear(utterance, words)
+        self._has_changed = True
+
+    def _on_words(self, _event: t.WordsPlayed) -> None:
+        self._touch()
+
+    def _fold_new(self) -> None:
+        for event in self.timeline.since(self._folded):
+            self._has_changed = self._fold.apply(event) or self._has_changed
+        self._folded = len(self.timeline)
+
+    async def _publish(self) -> None:
+        """Tell responder and client of a changed transcript or turn, once what they see is in the journal."""
+        self._fold_new()
+        if not self._has_changed and self._turn is None:
+            return
+        turn, self._turn, self._has_changed = self._turn, None, False
+        await self._committed()
+        utterances = self._fold.utterances()
+        await self.responder.send(TranscriptChanged(utterances, self._fold.items(), turn))
+        update: Mapping[str, Any] = {
+            "event_type": "update",
+            "transcript": [utterance.wire() for utterance in utterances],
+            **({"turntaking": turn.value} if turn else {}),
+        }
+        await self.transport.send_event(update)
+
+    async def _committed(self, timeout_s: float = COMMIT_TIMEOUT_S) -> None:
+        """Wait for the journal, but never so long that the caller notices."""
+        try:
+            with anyio.move_on_after(timeout_s) as scope:
+                await self.timeline.committed()
+            if scope.cancelled_caught:
+                get_logger().warning("journal_slow", waited_ms=timeout_s * 1000)
+        except StorageError as error:
+            get_logger().error("journal_failed", error=str(error))
+
+    # --- the end ------------------------------------------------------------------------------
+
+    async def _wind_down(self, heard_all: anyio.Event) -> None:
+        """Settle what was said on both sides, then say goodbye; each step bounded."""
+        if self._state.phase is not Phase.CLOSED:
+            self.timeline.append(
+                t.EndIntended(at_ms=self.clock.now_ms(), reason=DisconnectionReason.ERROR_RETELL, detail="cancelled")
+            )
+        reason = next(event.reason for event in reversed(self.timeline) if isinstance(event, t.EndIntended))
+        for goodbye in (
+            lambda: self._speaking.cut("the call is over"),
+            lambda: self._last_words(heard_all),
+            lambda: self.transport.close(reason.value),
+            self.responder.close,
+        ):
+            with anyio.move_on_after(CLOSING_TIMEOUT_S):
+                try:
+                    await goodbye()
+                except Exception:  # noqa: BLE001 - a goodbye that fails must not cost the record
+                    get_logger().exception("goodbye_failed")
+        await self._committed(CLOSING_TIMEOUT_S)
+
+    async def _last_words(self, heard_all: anyio.Event) -> None:
+        self._hearing.finish()
+        await heard_all.wait()
