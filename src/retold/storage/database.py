@@ -38,7 +38,7 @@ T = TypeVar("T")
 MAX_WAITING_JOBS = 1_000
 """More writers than that stand in line outside."""
 MAX_ENTRIES = 200_000
-"""Journal entries that may wait for the disk; beyond it a call's journal ends. Its record at a normal end needs none."""
+"""Journal entries that may wait for the disk; beyond it a call's journal ends (a normal end needs none)."""
 LINGER_S = 0.005
 """Journal entries that nobody waits for are gathered this long into one commit."""
 SPACE_CHECK_S = 1.0
