@@ -182,7 +182,7 @@ class Hearing:
 
     async def transcribe(self, language: str) -> None:
         """Run recognition until `finish()`; each result becomes an event."""
-        async with self._pieces_out, closing(self._stt.stream(self._each_piece(), language)) as results:
+        async with closing(self._stt.stream(self._each_piece(), language)) as results:
             async for result in results:
                 self._on_result(result)
 
@@ -207,3 +207,8 @@ class Hearing:
         if self._segmenter.is_speech:
             self._on_edge(self._segmenter.stop(self._buffer_start_ms))
         self._pieces.close()
+
+    def close(self) -> None:
+        """Free the queue, once the tasks have ended."""
+        self._pieces.close()
+        self._pieces_out.close()

@@ -91,19 +91,23 @@ class CallSession:
 
     async def run(self) -> None:
         """Hold the conversation until it ends; the last EndIntended in the timeline says why."""
-        async with anyio.create_task_group() as tasks, self._inbox_out:
-            heard_all = anyio.Event()
-            tasks.start_soon(self._guard, self._listen)
-            tasks.start_soon(self._guard, self._transcribe, heard_all.set)
-            tasks.start_soon(self._guard, self._speaking.synthesise)
-            tasks.start_soon(self._guard, self._speaking.pace)
-            tasks.start_soon(self._guard, self._respond)
-            try:
-                await self._take_turns()
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await self._wind_down(heard_all)
-                tasks.cancel_scope.cancel()
+        try:
+            async with self._inbox, self._inbox_out, anyio.create_task_group() as tasks:
+                heard_all = anyio.Event()
+                tasks.start_soon(self._guard, self._listen)
+                tasks.start_soon(self._guard, self._transcribe, heard_all.set)
+                tasks.start_soon(self._guard, self._speaking.synthesise)
+                tasks.start_soon(self._guard, self._speaking.pace)
+                tasks.start_soon(self._guard, self._respond)
+                try:
+                    await self._take_turns()
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await self._wind_down(heard_all)
+                    tasks.cancel_scope.cancel()
+        finally:
+            self._speaking.close()
+            self._hearing.close()
 
     def stop(self, reason: DisconnectionReason, detail: str) -> None:
         """End the call from outside: stop-call, drain."""

@@ -120,13 +120,17 @@ class Speaking:
 
     async def synthesise(self) -> None:
         """Speak the queued chunks one by one."""
-        async with self._queue_out:
-            async for reply, chunk in self._queue_out:
-                await self._has_room(reply)
-                if not reply.is_over:
-                    await self._speak(reply, chunk)
-                reply.chunks_due -= 1
-                self._complete(reply)
+        async for reply, chunk in self._queue_out:
+            await self._has_room(reply)
+            if not reply.is_over:
+                await self._speak(reply, chunk)
+            reply.chunks_due -= 1
+            self._complete(reply)
+
+    def close(self) -> None:
+        """Free the queue, once the tasks have ended."""
+        self._queue.close()
+        self._queue_out.close()
 
     async def _has_room(self, reply: Reply) -> None:
         while not reply.is_over and reply.playout.remaining > MAX_AHEAD_MS * self._rate / 1000:
