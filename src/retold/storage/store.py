@@ -227,6 +227,10 @@ class Store:
         crash_point("terminal_committed")
         return is_finished
 
+    async def amend_finished(self, record: CallRecord) -> None:
+        """Replace a finished call by one that says more, such as where its late recording is."""
+        await self._database.write(lambda connection: _replace(connection, record), is_essential=True)
+
     async def unfinished_calls(self) -> list[CallRecord]:
         """Every call that is registered or ongoing, oldest first."""
         wanted = select(call.c.body).where(call.c.call_status.in_(UNFINISHED)).order_by(call.c.sort_ms)

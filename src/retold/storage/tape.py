@@ -42,6 +42,11 @@ def spooled_samples(folder: Path, call_id: str) -> int:
     return max(sizes, default=0) // BYTES_PER_SAMPLE
 
 
+def spooled_calls(folder: Path) -> list[str]:
+    """Every call that has a spool, sorted."""
+    return sorted({path.name.split(".")[0] for path in folder.glob("*.pcm")})
+
+
 def remove_spool(folder: Path, call_id: str) -> None:
     """Delete both channels; nothing happens when they are gone."""
     for channel in CHANNELS:

@@ -1,0 +1,60 @@
+"""What the use cases of calls work with; made once by app.py."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from retold.calls.finish import Archive
+from retold.calls.live import LiveCalls, Stoppable
+from retold.clock import CallClock, Clock
+from retold.domain.agent import Agent
+from retold.domain.call import Call
+from retold.engine.rules import Rules
+from retold.engine.timeline import Timeline
+from retold.ports import Responder, Tape, Transport, Voices, VoiceSettings
+from retold.settings import Settings
+from retold.storage.store import Store
+from retold.storage.tape import Recorder
+
+
+class Session(Stoppable, Protocol):
+    """One conversation, as engine.session.CallSession has it."""
+
+    async def run(self) -> None:
+        """Hold the conversation; returns when it is over."""
+        ...
+
+
+class SessionMaker(Protocol):
+    """How a conversation is made: the constructor of engine.session.CallSession."""
+
+    def __call__(  # noqa: PLR0913 - the names are those of the constructor
+        self,
+        *,
+        transport: Transport,
+        voices: Voices,
+        responder: Responder,
+        timeline: Timeline,
+        tape: Tape,
+        clock: CallClock,
+        rules: Rules,
+        voice: VoiceSettings,
+        language: str,
+    ) -> Session:
+        """Make one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """The parts of the server that calls are made of."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    recorder: Recorder
+    archive: Archive
+    live: LiveCalls
+    voices: Voices
+    responder: Callable[[Call, Agent], Responder]
+    session: SessionMaker

@@ -1,0 +1,169 @@
+"""How a call becomes its record: one way, for the normal end and for recovery after a crash.
+
+events -> fold -> recordings -> public log -> terminal transaction (row in, journal out) -> spool removed
+
+Every step may be cut off by a crash and is then repeated from the journal and the spool, with the same result.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from structlog.stdlib import get_logger
+
+from retold.crash import crash_point
+from retold.domain.call import CallRecord
+from retold.domain.reasons import CallStatus, DisconnectionReason, status_for
+from retold.domain.transcript import as_text
+from retold.engine.public_log import public_log
+from retold.engine.report import CallReport, fold
+from retold.engine.timeline import AnyEvent, CallConnected, EndIntended
+from retold.ids import CallId
+from retold.storage.disk import Disk
+from retold.storage.files import PUBLIC_LOG, folder_of, write_log
+from retold.storage.recordings import MULTI_CHANNEL, RECORDING, Recording, encode
+from retold.storage.store import Store, with_call
+from retold.storage.tape import remove_spool, spooled_calls, spooled_samples
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Where finished calls go."""
+
+    store: Store
+    data_dir: Path
+    disk: Disk
+
+    @property
+    def spool(self) -> Path:
+        """Where the recordings of running calls are."""
+        return self.data_dir / "spool"
+
+
+async def finish(
+    record: CallRecord, events: Sequence[AnyEvent], archive: Archive, *, is_recording_complete: bool
+) -> CallRecord:
+    """Write down a call that is over, once and for all; gives what is stored.
+
+    Recordings and log that the disk does not take are left out, the row is not. Raises StorageError.
+    """
+    crash_point("finish_begun")
+    connected = next((event for event in events if isinstance(event, CallConnected)), None)
+    sample_rate = connected.sample_rate if connected else record.audio.sample_rate
+    spooled_ms = spooled_samples(archive.spool, record.call.call_id) * 1000 / sample_rate
+    report = fold(events, end_ms=_end_ms(events, spooled_ms))
+    start_wall_ms = connected.wall_ms if connected else (record.call.start_timestamp or record.created_wall_ms)
+    crash_point("finish_folded")
+    finished = _finished(record, report, start_wall_ms)
+    if record.call.stores_sensitive_data:
+        recording = Recording(record.call.call_id, sample_rate, report.duration_ms)
+        has_recording = await asyncio.to_thread(_encode, recording, record, archive)
+        has_log = await asyncio.to_thread(_write_log, list(events), start_wall_ms, record, archive)
+        finished = _with_files(finished, record.files_token, has_recording=has_recording, has_log=has_log)
+        is_recording_complete = is_recording_complete and has_recording
+    finished = finished.model_copy(update={"is_recording_complete": is_recording_complete})
+    if not await archive.store.finish_call(finished):
+        return await archive.store.find_call(None, CallId(record.call.call_id)) or finished
+    if not record.call.stores_sensitive_data or finished.call.recording_url:
+        # The spool of a recording that found no room is kept: `salvage` encodes it later.
+        await asyncio.to_thread(remove_spool, archive.spool, record.call.call_id)
+    crash_point("spool_removed")
+    return finished
+
+
+async def end_unjoined(
+    record: CallRecord, reason: DisconnectionReason, end_wall_ms: int, archive: Archive
+) -> CallRecord | None:
+    """Write down a call that nobody spoke on; None when it was joined or ended meanwhile. Raises StorageError."""
+    crash_point("unjoined_begun")
+    ended = with_call(
+        record,
+        call_status=status_for(reason),
+        disconnection_reason=reason,
+        end_timestamp=max(end_wall_ms, record.created_wall_ms),
+    )
+    is_ended = await archive.store.finish_call(ended, expected=CallStatus.REGISTERED)
+    crash_point("unjoined_committed")
+    if is_ended:
+        get_logger().info("call_ended", call_id=record.call.call_id, reason=reason.value)
+    return ended if is_ended else None
+
+
+async def salvage(archive: Archive, *, is_live: Callable[[str], bool]) -> None:
+    """Encode the spools of finished calls whose recording found no room on the disk; remove all other strays.
+
+    Raises StorageError.
+    """
+    for call_id in await asyncio.to_thread(spooled_calls, archive.spool):
+        record = await archive.store.find_call(None, CallId(call_id))
+        if is_live(call_id) or (record is not None and not record.call.call_status.is_terminal):
+            continue
+        if record is not None and record.call.stores_sensitive_data and record.call.recording_url is None:
+            recording = Recording(call_id, record.audio.sample_rate, record.call.duration_ms or 0)
+            if not await asyncio.to_thread(_encode, recording, record, archive):
+                continue
+            await archive.store.amend_finished(_with_files(record, record.files_token, has_recording=True))
+        await asyncio.to_thread(remove_spool, archive.spool, call_id)
+
+
+def _end_ms(events: Sequence[AnyEvent], spooled_ms: float) -> float:
+    """When the call ended: as it was decided; of a call that died, the last sign of life in journal or recording."""
+    decided = [event.at_ms for event in events if isinstance(event, EndIntended)]
+    if decided:
+        return decided[-1]
+    return max([spooled_ms, *(event.at_ms for event in events)])
+
+
+def _finished(record: CallRecord, report: CallReport, start_wall_ms: int) -> CallRecord:
+    latency = report.latency
+    fields: dict[str, Any] = {
+        "call_status": status_for(report.reason),
+        "disconnection_reason": report.reason,
+        "start_timestamp": start_wall_ms,
+        "end_timestamp": start_wall_ms + report.duration_ms,
+        "duration_ms": report.duration_ms,
+        "latency": latency,
+        "e2e_latency": latency.e2e,
+        "llm_latency": latency.llm,
+        "llm_websocket_network_rtt_latency": latency.llm_websocket_network_rtt,
+    }
+    if record.call.stores_sensitive_data:
+        fields["transcript"] = as_text(report.utterances)
+        fields["transcript_object"] = [utterance.wire() for utterance in report.utterances]
+        fields["transcript_with_tool_calls"] = [item.wire() for item in report.items]
+    return with_call(record, **fields)
+
+
+def _with_files(
+    record: CallRecord, files_token: str, *, has_recording: bool = False, has_log: bool = False
+) -> CallRecord:
+    """The record with paths from the server's root; who shows them puts the server's address in front."""
+    folder = f"/files/{files_token}"
+    paths: dict[str, object] = {}
+    if has_recording:
+        paths = {"recording_url": f"{folder}/{RECORDING}", "recording_multi_channel_url": f"{folder}/{MULTI_CHANNEL}"}
+    if has_log:
+        paths["public_log_url"] = f"{folder}/{PUBLIC_LOG}"
+    return with_call(record, **paths)
+
+
+def _encode(recording: Recording, record: CallRecord, archive: Archive) -> bool:
+    try:
+        encode(recording, archive.spool, folder_of(archive.data_dir, record.files_token), archive.disk)
+    except OSError as error:
+        get_logger().error("recording_not_written", call_id=record.call.call_id, error=str(error))
+        return False
+    crash_point("recording_encoded")
+    return True
+
+
+def _write_log(events: Sequence[AnyEvent], start_wall_ms: int, record: CallRecord, archive: Archive) -> bool:
+    try:
+        write_log(public_log(events, start_wall_ms), archive.data_dir, record.files_token, archive.disk)
+    except OSError as error:
+        get_logger().error("public_log_not_written", call_id=record.call.call_id, error=str(error))
+        return False
+    crash_point("log_written")
+    return True

@@ -1,0 +1,186 @@
+"""The calls of this process: who waits to be joined, who talks, and how they are told to stop."""
+
+import heapq
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import anyio
+from structlog.stdlib import get_logger
+
+from retold.calls.finish import Archive, end_unjoined, salvage
+from retold.clock import Clock
+from retold.domain.call import CallRecord
+from retold.domain.reasons import CallStatus, DisconnectionReason
+from retold.errors import Conflict, StorageBroken, StorageError, Unavailable
+from retold.ports import Transport
+from retold.storage.disk import StorageHealth
+
+RETRY_MS = 1_000.0
+"""A call whose end could not be written is tried again this often."""
+LOOK_MS = 5_000.0
+"""The watcher looks this often whether the disk has recovered."""
+
+
+class Stoppable(Protocol):
+    """A conversation that can be told to end."""
+
+    def stop(self, reason: DisconnectionReason, detail: str) -> None:
+        """End it; returns at once."""
+        ...
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """A call somebody has joined."""
+
+    record: CallRecord
+    transport: Transport
+    is_granted: bool
+    """False when all slots were taken."""
+    _session: Stoppable | None = None
+    _stop: tuple[DisconnectionReason, str] | None = None
+
+    def attach(self, session: Stoppable) -> None:
+        """Connect the conversation; a stop that came earlier takes effect."""
+        self._session = session
+        if self._stop is not None:
+            session.stop(*self._stop)
+
+    def stop(self, reason: DisconnectionReason, detail: str) -> None:
+        """End the conversation, also one that is only about to begin."""
+        self._stop = (reason, detail)
+        if self._session is not None:
+            self._session.stop(reason, detail)
+
+
+@dataclass(slots=True, order=True)
+class _Deadline:
+    at_ms: float
+    call_id: str
+    record: CallRecord = field(compare=False)
+
+
+class LiveCalls:
+    """Registry of expected and running calls; its `run()` watches the join deadlines."""
+
+    def __init__(self, archive: Archive, clock: Clock, *, concurrency_limit: int) -> None:
+        self._archive = archive
+        self._clock = clock
+        self._limit = concurrency_limit
+        self._live: dict[str, LiveCall] = {}
+        self._expected: dict[str, CallRecord] = {}
+        self._deadlines: list[_Deadline] = []
+        self._news = anyio.Event()
+        self._empty = anyio.Event()
+        self.is_draining = False
+
+    @property
+    def active(self) -> int:
+        """Calls that hold a slot."""
+        return sum(call.is_granted for call in self._live.values())
+
+    def find(self, call_id: str) -> LiveCall | None:
+        """The running call, None when nobody has joined it or it is over."""
+        return self._live.get(call_id)
+
+    def expect(self, record: CallRecord) -> None:
+        """Wait for the call to be joined until its deadline.
+
+        The deadline is kept on the monotonic clock: a wall clock that jumped (also across a restart) can shorten
+        the wait, but never stretch it beyond what the call was given.
+        """
+        given_ms = record.join_deadline_wall_ms - record.created_wall_ms
+        left_ms = record.join_deadline_wall_ms - self._clock.wall_ms()
+        self._expect_until(record, self._clock.monotonic_ms() + min(max(left_ms, 0), given_ms))
+
+    @contextmanager
+    def seat(self, record: CallRecord, transport: Transport) -> Generator[LiveCall]:
+        """Hold a slot for a call that was joined. Raises Unavailable while draining and Conflict for a live call."""
+        call_id = record.call.call_id
+        if self.is_draining:
+            raise Unavailable("the server is draining", fix="try again later or elsewhere")
+        if call_id in self._live:
+            raise Conflict(f"call {call_id} is connected already")
+        live = LiveCall(record, transport, is_granted=self.active < self._limit)
+        self._expected.pop(call_id, None)
+        self._live[call_id] = live
+        try:
+            yield live
+        finally:
+            del self._live[call_id]
+            if not self._live:
+                self._empty.set()
+                self._empty = anyio.Event()
+
+    async def stop(self, record: CallRecord, detail: str = "stopped by the API") -> bool:
+        """End a call as `manual_stopped`; False when it is over already. Raises StorageError."""
+        live = self._live.get(record.call.call_id)
+        if live is not None:
+            live.stop(DisconnectionReason.MANUAL_STOPPED, detail)
+            return True
+        if record.call.call_status is not CallStatus.REGISTERED:
+            return False
+        self._expected.pop(record.call.call_id, None)
+        ended = await end_unjoined(record, DisconnectionReason.MANUAL_STOPPED, self._clock.wall_ms(), self._archive)
+        return ended is not None
+
+    async def drain(self) -> None:
+        """Take no more calls and return when the last one is finished."""
+        self.is_draining = True
+        while self._live:
+            await self._empty.wait()
+
+    async def end_all(self, detail: str = "the server is going down") -> None:
+        """Take no more calls, tell all of them to end, and return when the last one is finished."""
+        self.is_draining = True
+        for live in list(self._live.values()):
+            live.stop(DisconnectionReason.ERROR_RETELL, detail)
+        await self.drain()
+
+    async def run(self) -> None:
+        """End calls that nobody joins in time, and catch up after a full disk; runs until cancelled."""
+        was_well = True
+        while True:
+            await self._end_overdue()
+            is_well = self._archive.store.health is StorageHealth.OK
+            if is_well and not was_well:
+                await self._catch_up()
+            was_well = is_well
+            now_ms = self._clock.monotonic_ms()
+            due_ms = self._deadlines[0].at_ms if self._deadlines else now_ms + LOOK_MS
+            with anyio.move_on_after(max(0.0, min(due_ms - now_ms, LOOK_MS)) / 1000):
+                await self._news.wait()
+
+    def _expect_until(self, record: CallRecord, at_ms: float) -> None:
+        self._expected[record.call.call_id] = record
+        heapq.heappush(self._deadlines, _Deadline(at_ms, record.call.call_id, record))
+        self._news.set()
+        self._news = anyio.Event()
+
+    async def _end_overdue(self) -> None:
+        while self._deadlines and self._deadlines[0].at_ms <= self._clock.monotonic_ms():
+            record = heapq.heappop(self._deadlines).record
+            if self._expected.pop(record.call.call_id, None) is not None:
+                await self._end(record)
+
+    async def _end(self, record: CallRecord) -> None:
+        reason = (
+            DisconnectionReason.REGISTERED_CALL_TIMEOUT
+            if record.is_registered_phone_call
+            else DisconnectionReason.ERROR_USER_NOT_JOINED
+        )
+        try:
+            await end_unjoined(record, reason, record.join_deadline_wall_ms, self._archive)
+        except StorageBroken as error:
+            get_logger().error("call_end_lost", call_id=record.call.call_id, error=str(error))
+        except StorageError as error:
+            get_logger().warning("call_end_delayed", call_id=record.call.call_id, error=str(error))
+            self._expect_until(record, self._clock.monotonic_ms() + RETRY_MS)
+
+    async def _catch_up(self) -> None:
+        try:
+            await salvage(self._archive, is_live=self._live.__contains__)
+        except StorageError as error:
+            get_logger().warning("recordings_not_caught_up", error=str(error))

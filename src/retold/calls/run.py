@@ -1,0 +1,160 @@
+"""One joined call from its first to its last moment."""
+
+import anyio
+from structlog.contextvars import bound_contextvars
+from structlog.stdlib import get_logger
+
+from retold.calls.deps import Deps
+from retold.calls.finish import end_unjoined, finish
+from retold.calls.live import RETRY_MS, LiveCall
+from retold.clock import CallClock
+from retold.crash import crash_point
+from retold.domain.agent import Agent
+from retold.domain.call import CallRecord
+from retold.domain.reasons import CallStatus, DisconnectionReason, reason_for
+from retold.engine.rules import rules_for
+from retold.engine.timeline import CallConnected, EndIntended, Timeline
+from retold.errors import NotFound, RetoldError, StorageBroken, StorageError
+from retold.ids import CallId, OrgId
+from retold.ports import Transport, Voices, VoiceSettings
+from retold.storage.store import with_call
+from retold.storage.tape import NullTape, SpoolTape
+
+GOODBYE_TIMEOUT_S = 2.0
+FINISH_TIMEOUT_S = 20.0
+"""A call that is cancelled still gets this long to write itself down; after that recovery does it."""
+
+
+async def run_call(record: CallRecord, transport: Transport, deps: Deps) -> CallRecord:
+    """Hold a registered call that was joined; gives the finished record. The transport is closed in every case.
+
+    Raises Conflict when the call is live already and Unavailable while draining: the transport is untouched then.
+    Raises StorageError when the end cannot be written; recovery will.
+    """
+    with (
+        bound_contextvars(call_id=record.call.call_id, agent_id=record.call.agent_id),
+        deps.live.seat(record, transport) as live,
+    ):
+        if not live.is_granted:
+            return await _refuse(record, transport, deps)
+        clock = CallClock(deps.clock)
+        try:
+            is_started = await deps.store.start_call(CallId(record.call.call_id), clock.started_wall_ms)
+        except StorageError:
+            deps.live.expect(record)
+            await _close(transport, DisconnectionReason.ERROR_RETELL.value)
+            raise
+        if not is_started:
+            await _close(transport, "the call is over")
+            return await deps.store.find_call(None, CallId(record.call.call_id)) or record
+        started = with_call(record, call_status=CallStatus.ONGOING, start_timestamp=clock.started_wall_ms)
+        return await _converse(Conversation(started, live, clock, deps))
+
+
+class Conversation:
+    """A call in progress and what is kept of it."""
+
+    def __init__(self, record: CallRecord, live: LiveCall, clock: CallClock, deps: Deps) -> None:
+        call_id = CallId(record.call.call_id)
+        is_kept = record.call.stores_sensitive_data
+        self.record = record
+        self.live = live
+        self.clock = clock
+        self.deps = deps
+        self.timeline = Timeline(deps.store.journal(call_id), stores_sensitive_data=is_kept)
+        self.tape: SpoolTape | NullTape = deps.recorder.tape(call_id) if is_kept else NullTape()
+
+    def intend(self, reason: DisconnectionReason, detail: str) -> None:
+        """Note why the call ends."""
+        self.timeline.append(EndIntended(at_ms=self.clock.now_ms(), reason=reason, detail=detail))
+
+    @property
+    def intended(self) -> DisconnectionReason | None:
+        """Why the call ends, None while it goes on."""
+        return next((event.reason for event in self.timeline if isinstance(event, EndIntended)), None)
+
+
+async def _converse(one: Conversation) -> CallRecord:
+    one.timeline.append(
+        CallConnected(at_ms=0.0, wall_ms=one.clock.started_wall_ms, sample_rate=one.live.transport.sample_rate)
+    )
+    crash_point("connected_appended")
+    get_logger().info("call_started")
+    try:
+        await _talk(one)
+    except Exception as error:  # noqa: BLE001 - the border of a call: whatever it was ends this call and no other
+        if not isinstance(error, RetoldError):
+            get_logger().exception("call_failed")
+        one.intend(reason_for(error), str(error) or type(error).__name__)
+    except anyio.get_cancelled_exc_class():
+        with anyio.move_on_after(FINISH_TIMEOUT_S, shield=True):
+            await _write_down(one)
+        raise
+    with anyio.move_on_after(FINISH_TIMEOUT_S, shield=True):
+        return await _write_down(one)
+    return await _write_down(one)
+
+
+async def _talk(one: Conversation) -> None:
+    deps, call = one.deps, one.record.call
+    agent = await deps.store.find_agent(OrgId(one.record.org_id), call.agent_id, call.agent_version)
+    if agent is None:
+        raise NotFound(f"agent {call.agent_id} version {call.agent_version} does not exist any more")
+    session = deps.session(
+        transport=one.live.transport,
+        voices=deps.voices,
+        responder=deps.responder(call, agent),
+        timeline=one.timeline,
+        tape=one.tape,
+        clock=one.clock,
+        rules=rules_for(agent, one.record, no_audio_timeout_ms=deps.settings.no_audio_timeout_ms),
+        voice=_voice(agent, deps.voices),
+        language=agent.language if isinstance(agent.language, str) else agent.language[0],
+    )
+    one.live.attach(session)
+    await session.run()
+
+
+async def _write_down(one: Conversation) -> CallRecord:
+    """Close everything and finish; while the disk is full, as often as it takes. Raises StorageBroken."""
+    if one.intended is None:
+        one.intend(DisconnectionReason.ERROR_RETELL, "the server is going down")
+    await _close(one.live.transport, (one.intended or DisconnectionReason.ERROR_RETELL).value)
+    await one.tape.close()
+    crash_point("session_over")
+    while True:
+        try:
+            finished = await finish(
+                one.record, list(one.timeline), one.deps.archive, is_recording_complete=one.tape.is_complete
+            )
+        except StorageBroken:
+            raise
+        except StorageError as error:
+            get_logger().warning("call_end_delayed", error=str(error))
+            await anyio.sleep(RETRY_MS / 1000)
+        else:
+            reason = finished.call.disconnection_reason
+            get_logger().info("call_ended", reason=reason and reason.value, duration_ms=finished.call.duration_ms)
+            return finished
+
+
+async def _refuse(record: CallRecord, transport: Transport, deps: Deps) -> CallRecord:
+    reason = DisconnectionReason.CONCURRENCY_LIMIT_REACHED
+    try:
+        ended = await end_unjoined(record, reason, deps.clock.wall_ms(), deps.archive)
+        return ended or await deps.store.find_call(None, CallId(record.call.call_id)) or record
+    finally:
+        await _close(transport, reason.value)
+
+
+async def _close(transport: Transport, reason: str) -> None:
+    with anyio.move_on_after(GOODBYE_TIMEOUT_S, shield=True):
+        try:
+            await transport.close(reason)
+        except Exception:  # noqa: BLE001 - a goodbye that fails must not cost the record
+            get_logger().exception("goodbye_failed")
+
+
+def _voice(agent: Agent, voices: Voices) -> VoiceSettings:
+    is_known = agent.voice_id in voices.voice_ids
+    return VoiceSettings(agent.voice_id if is_known else "default", agent.voice_speed, agent.volume)
