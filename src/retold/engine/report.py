@@ -214,21 +214,24 @@ def _first(known_ms: float | None, at_ms: float) -> float:
 def fold(events: Iterable[t.AnyEvent], *, end_ms: float | None = None) -> CallReport:
     """Everything the record says of a call.
 
-    `end_ms` is when it ended, by default the time of its last event. A timeline without EndIntended
-    is that of a call that died with its process: error_retell.
+    `end_ms` is when it ended, by default when its end was first intended, else the time of its last event. The
+    first EndIntended says why: what fails while a call is taken down is not its reason. Without one the call died with
+    its process: error_retell.
     """
     transcript, latency = TranscriptFold(), LatencyFold()
-    reason, detail, last_ms = DisconnectionReason.ERROR_RETELL, "the server stopped in mid-call", 0.0
+    end, last_ms = None, 0.0
     for event in events:
         transcript.apply(event)
         latency.apply(event)
         last_ms = max(last_ms, event.at_ms)
         if isinstance(event, t.EndIntended):
-            reason, detail = event.reason, event.detail
+            end = end or event
+    if end_ms is None:
+        end_ms = end.at_ms if end else last_ms
     return CallReport(
-        reason=reason,
-        detail=detail,
-        duration_ms=round(last_ms if end_ms is None else end_ms),
+        reason=end.reason if end else DisconnectionReason.ERROR_RETELL,
+        detail=end.detail if end else "the server stopped in mid-call",
+        duration_ms=round(end_ms),
         utterances=transcript.utterances(),
         items=transcript.items(),
         latency=latency.latency(),
