@@ -90,8 +90,12 @@ class Settings(BaseSettings):
     )
     llm_ping_interval_ms: int = Field(default=2_000, ge=10, description="how often ping_pong is sent")
     min_free_disk_mb: int = Field(default=64, ge=0, description="with less free disk, new calls are refused")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["pretty", "json"] = "pretty"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least important log lines that are written"
+    )
+    log_format: Literal["pretty", "json"] = Field(
+        default="pretty", description="log lines for people, or one JSON object each"
+    )
 
     @field_validator("allow_private_hosts", mode="before")
     @classmethod
