@@ -20,6 +20,8 @@ RetoldError
 |   |-- LlmRuntimeFailed       the LLM websocket closed with an unexpected code
 |   `-- LlmCorruptPayload      a binary frame from the LLM server
 |-- UnreadableAudio            an audio file is damaged or of a kind we do not read
+|-- ScenarioInvalid            a scenario of `retold call` cannot be played
+|-- CallNotPlaced              `retold call` cannot reach its server, or is refused
 |-- OutboundError              an address that a user named cannot be used
 |   |-- AddressRefused         it is malformed, or on a network that agents may not reach
 |   `-- ConnectFailed          nobody answers there, or not with a websocket
@@ -142,6 +144,14 @@ class LlmCorruptPayload(CallFailed):
 
 class UnreadableAudio(RetoldError):
     """An audio file is damaged, too big or of a kind we do not read."""
+
+
+class ScenarioInvalid(RetoldError):
+    """A scenario of `retold call` is malformed; the message names step, field, value and remedy."""
+
+
+class CallNotPlaced(RetoldError):
+    """`retold call` cannot start or reach its server, or the server refuses the call."""
 
 
 class OutboundError(RetoldError):
