@@ -113,7 +113,7 @@ class Outbound:
     def _demo_target(self, url: str) -> Target:
         rest = url.removeprefix(DEMO_BRAIN_URL)
         if not url.startswith(DEMO_BRAIN_URL) or rest[:1] not in {"", "/", "?"}:
-            raise AddressRefused(f"{url!r} is unknown; the only address of this kind is {DEMO_BRAIN_URL}")
+            raise AddressRefused(f"the only address with the scheme retold is {DEMO_BRAIN_URL}")
         base = self._demo_address()
         if base is None:
             raise ConnectFailed("the demo brain is not listening")

@@ -80,7 +80,10 @@ class Target:
 
 
 def parse_target(url: str) -> Target:
-    """Take a user's websocket URL apart; http and https count as ws and wss. Raises AddressRefused."""
+    """Take a user's websocket URL apart; http and https count as ws and wss. Raises AddressRefused.
+
+    The refusal never quotes path or query, which may hold a secret.
+    """
     if len(url) > _MAX_URL_CHARS or _CONTROL_OR_BACKSLASH.search(url):
         raise AddressRefused("the address holds a control character or backslash, or is too long")
     try:
@@ -88,16 +91,16 @@ def parse_target(url: str) -> Target:
         port = parts.port
         host = _normal_host(parts.hostname or "")
     except ValueError as error:
-        raise AddressRefused(f"{url!r} is not an address: {error}") from error
+        raise AddressRefused(f"the address is malformed: {error}") from error
     if parts.scheme not in _IS_SECURE:
-        raise AddressRefused(f"{url!r} has the scheme {parts.scheme!r}; use ws, wss, http or https")
+        raise AddressRefused(f"the address has the scheme {parts.scheme!r}; use ws, wss, http or https")
     if "@" in parts.netloc:
         raise AddressRefused("an address may not hold a user name or password; put a secret in its path or query")
     is_secure = _IS_SECURE[parts.scheme]
     if port is None:
         port = 443 if is_secure else 80
     if port == 0 or not _HOST.fullmatch(host):
-        raise AddressRefused(f"{url!r} names no usable host and port")
+        raise AddressRefused(f"the address names no usable host and port: {host!r}, {port}")
     resource = quote(parts.path or "/", safe=_KEPT_IN_PATH)
     if parts.query:
         resource += "?" + quote(parts.query, safe=_KEPT_IN_PATH)
