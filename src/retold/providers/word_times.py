@@ -24,8 +24,10 @@ _SHORTEST_PAUSE_MS: Final = 100
 """The silent part of a plosive is shorter than this."""
 _REACH_MS: Final = 400
 """How far a word boundary may lie from a pause and still be meant by it."""
+_ATTENTION_LAG_MS: Final = 50
+"""The attention comes so much later than the sound: median over synthesised speech, whose times are known."""
 _BETWEEN_WORDS_MS: Final = 30
-"""In fluent speech the attention moves to the next word this long after the last one has faded: measured median."""
+"""Attention passes from word to word without a gap; in fluent speech a word ends this long before the next begins."""
 _SHORTEST_WORD_MS: Final = 20
 
 Floats = npt.NDArray[np.float32]
@@ -69,11 +71,12 @@ def fit(words: Sequence[Word], mask: Mask) -> list[Word]:
     if not len(heard):
         return list(words)
     begin, end = int(heard[0]) * FRAME_MS, (int(heard[-1]) + 1) * FRAME_MS
-    kept = [word for word in words if word.start_ms < end]
+    kept = [word for word in words if word.start_ms - _ATTENTION_LAG_MS < end]
     if not kept:
         return []
-    starts = np.array([word.start_ms for word in kept])
-    ends = np.array([*(np.minimum(starts[1:], [word.end_ms for word in kept[:-1]]) - _BETWEEN_WORDS_MS), end])
+    starts = np.array([word.start_ms for word in kept]) - _ATTENTION_LAG_MS
+    passed = np.array([word.end_ms for word in kept[:-1]]) - _ATTENTION_LAG_MS
+    ends = np.array([*(np.minimum(starts[1:], passed) - _BETWEEN_WORDS_MS), end])
     starts[0] = begin
     pauses = [
         (first * FRAME_MS, last * FRAME_MS)
