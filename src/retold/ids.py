@@ -34,6 +34,11 @@ def new_api_key() -> str:
     return "key_" + secrets.token_hex(32)
 
 
+def shown_prefix(key: str) -> str:
+    """The first characters of an API key, by which its owner recognises it."""
+    return key[:8]
+
+
 def new_access_token() -> str:
     """An opaque token of 256 random bits for joining one web call."""
     return secrets.token_urlsafe(32)

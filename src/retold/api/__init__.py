@@ -1,1 +1,1 @@
-"""HTTP and live sockets, translated to use cases; one router file per SDK resource."""
+"""The HTTP API: translates requests and nothing else; one router file per resource of the official SDK."""

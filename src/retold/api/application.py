@@ -1,0 +1,55 @@
+"""The ASGI application: routers, error shape, limits, OpenAPI."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from retold import __version__
+from retold.api import agents, audio_websocket, calls, errors, files, health, v1, web_calls
+from retold.api.auth import open_to_all
+from retold.api.context import ApiContext
+from retold.api.limits import BodyLimits
+
+ROUTERS: tuple[APIRouter, ...] = (
+    agents.router,
+    web_calls.router,
+    calls.router,
+    v1.router,
+    audio_websocket.router,
+    files.router,
+    health.router,
+)
+
+
+def make_application(context: ApiContext, extra_routes: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """The whole API for one server, and further routes that guard themselves (the demo brain)."""
+    application = FastAPI(
+        title="Retold",
+        version=__version__,
+        summary="Self-hosted voice-agent calls; speaks the public Retell API.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        openapi_url=None,
+    )
+    application.state.context = context
+    for router in ROUTERS:
+        application.include_router(router)
+    application.include_router(_description(application))
+    application.router.routes.extend(extra_routes)
+    errors.install(application)
+    return errors.LastResort(BodyLimits(application))
+
+
+def _description(application: FastAPI) -> APIRouter:
+    router = APIRouter(tags=["health"], dependencies=[Depends(open_to_all)])
+
+    @router.get("/openapi.json")
+    async def openapi() -> dict[str, Any]:
+        """The description of this API (OpenAPI 3.1)."""
+        return application.openapi()
+
+    return router

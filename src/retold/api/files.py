@@ -1,0 +1,98 @@
+"""Recordings and logs of calls, behind a path that cannot be guessed; single byte ranges as RFC 9110 section 14."""
+
+import gzip
+import re
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from fastapi import APIRouter, Depends, HTTPException, Request
+from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from retold.api.auth import unguessable_address
+from retold.api.context import context_of
+from retold.errors import NoSuchFile
+
+router = APIRouter(tags=["files"], dependencies=[Depends(unguessable_address)])
+
+_ONE_RANGE: Final = re.compile(r"\s*bytes\s*=\s*(\d{0,18})-(\d{0,18})\s*", re.IGNORECASE)
+_TOKEN: Final = re.compile(r"[0-9a-f]{32}")
+_MEDIA_TYPES: Final = {
+    "recording.wav": "audio/wav",
+    "recording_multi_channel.wav": "audio/wav",
+    "public_log.txt": "text/plain; charset=utf-8",
+}
+# The path is the secret, so nobody may keep it or pass it on; whether a file is still there is asked again each time.
+_HEADERS: Final = {
+    "Cache-Control": "private, no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+
+
+@router.api_route("/files/{token}/{name}", methods=["GET", "HEAD"], response_class=Response)
+async def get_file(request: Request, token: str, name: str) -> Response:
+    """Fetch a recording or the log of a call; the whole address comes with the call object."""
+    if name not in _MEDIA_TYPES or not _TOKEN.fullmatch(token):
+        raise _missing()
+    folder = context_of(request).deps.settings.data_dir / "files" / token
+    path = anyio.Path(folder / name)
+    if await path.is_file():
+        wanted = _range(request, (await path.stat()).st_size)
+        response = FileResponse(path, media_type=_MEDIA_TYPES[name], headers=_HEADERS)
+        return response if wanted else _Whole(response)
+    try:
+        packed = await anyio.Path(folder / f"{name}.gz").read_bytes()
+    except FileNotFoundError:
+        raise _missing() from None
+    return _text(request, await anyio.to_thread.run_sync(gzip.decompress, packed), _MEDIA_TYPES[name])
+
+
+class _Whole(Response):
+    """A file response that does not look at the Range header: one that is malformed or names many ranges is ignored."""
+
+    def __init__(self, inner: FileResponse) -> None:
+        super().__init__()
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send all of it."""
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await self._inner({**scope, "headers": headers}, receive, send)
+
+
+def _text(request: Request, content: bytes, media_type: str) -> Response:
+    """Content that is kept compressed, as the client would see it were it not."""
+    wanted = _range(request, len(content))
+    headers = {**_HEADERS, "Accept-Ranges": "bytes"}
+    status = 200
+    part = content
+    if wanted:
+        status = 206
+        part = content[wanted.start : wanted.stop]
+        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{len(content)}"
+    headers["Content-Length"] = str(len(part))
+    return Response(b"" if request.method == "HEAD" else part, status, headers, media_type)
+
+
+def _range(request: Request, size: int) -> range | None:
+    """The one byte range asked for; None for the whole file. Raises NotSatisfiable for one beyond the end."""
+    asked = _ONE_RANGE.fullmatch(request.headers.get("range", ""))
+    if asked is None or asked.group(1) == asked.group(2) == "":
+        return None
+    first, last = asked.groups()
+    if first == "":
+        start, stop = max(0, size - int(last)), size
+    else:
+        start, stop = int(first), min(size, int(last) + 1 if last else size)
+    if last and first and int(last) < int(first):
+        return None
+    if start >= size:
+        raise HTTPException(416, f"the file has {size} bytes", {"Content-Range": f"bytes */{size}"})
+    return range(start, stop)
+
+
+def _missing() -> NoSuchFile:
+    return NoSuchFile("no such file", fix="take the address from the call object; calls without storage have no files")

@@ -1,0 +1,97 @@
+"""ASGI middleware in front of all routes: bodies are bounded, complete and well-formed JSON before anyone sees them."""
+
+import anyio
+import anyio.to_thread
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from retold.api.errors import error_response
+from retold.api.json_body import parse_json
+from retold.errors import ApiError, InvalidRequest, PayloadTooLarge
+
+MAX_BODY_BYTES = 1024 * 1024
+BODY_TIMEOUT_S = 30.0
+_DISCARDED_BYTES = 16 * 1024 * 1024
+"""A client in the middle of a body this long still gets to read why it is refused; a longer one is cut off."""
+_INLINE_BYTES = 32 * 1024
+"""Larger bodies are parsed in a thread, so that the event loop never waits for one."""
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class Disconnected(Exception):
+    """The client left before its body was complete."""
+
+
+class BodyLimits:
+    """Reads and checks the body, then hands it on in one piece."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the app for one request, or refuse it."""
+        if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
+            await self._app(scope, receive, send)
+            return
+        try:
+            with anyio.fail_after(BODY_TIMEOUT_S):
+                body = await _read(receive)
+            if body:
+                await _check(body)
+        except Disconnected:
+            return
+        except TimeoutError:
+            refusal: ApiError = InvalidRequest(
+                f"the body was not complete after {BODY_TIMEOUT_S:.0f} s", fix="send the body at once"
+            )
+        except ApiError as error:
+            refusal = error
+        else:
+            # curl -d says it is a form; what parsed as JSON is JSON.
+            await self._app(_as_json(scope) if body else scope, _replay(body, receive), send)
+            return
+        await error_response(refusal)(scope, receive, send)
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Disconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= MAX_BODY_BYTES:
+            chunks.append(chunk)
+        elif size > _DISCARDED_BYTES:
+            break
+        if not message.get("more_body", False):
+            break
+    if size > MAX_BODY_BYTES:
+        raise PayloadTooLarge(f"the body is over {MAX_BODY_BYTES} bytes", fix="send less, or a link to it")
+    return b"".join(chunks)
+
+
+async def _check(body: bytes) -> None:
+    if len(body) <= _INLINE_BYTES:
+        parse_json(body)
+    else:
+        await anyio.to_thread.run_sync(parse_json, body)
+
+
+def _as_json(scope: Scope) -> Scope:
+    headers = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
+    return {**scope, "headers": [*headers, (b"content-type", b"application/json")]}
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    is_given = False
+
+    async def replayed() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed

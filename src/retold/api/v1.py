@@ -1,0 +1,91 @@
+"""The endpoints before July 2024 (SDK 3.9): register-call and get-call in the v1 shape."""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field, JsonValue
+from starlette import status
+
+from retold.api.agents import find_agent
+from retold.api.auth import Org
+from retold.api.body import Sent, warn_of_ignored
+from retold.api.calls import find_call
+from retold.api.context import context_of, wire_call
+from retold.calls.create import CallDetails, register_call
+from retold.domain.agent_options import RequestModel
+from retold.domain.call import CallAudio, CallRecord
+from retold.errors import InvalidRequest
+
+router = APIRouter(tags=["call (v1)"])
+
+MULAW_RATE_HZ = 8_000
+
+
+class RegisterCallRequest(RequestModel):
+    """What v1 register-call takes."""
+
+    agent_id: str = Field(min_length=1, max_length=200)
+    audio_websocket_protocol: Literal["web", "twilio"]
+    audio_encoding: Literal["s16le", "mulaw"]
+    sample_rate: int = Field(ge=8_000, le=48_000)
+    end_call_after_silence_ms: int | None = Field(default=None, ge=10_000)
+    from_number: str | None = Field(default=None, max_length=100)
+    to_number: str | None = Field(default=None, max_length=100)
+    metadata: dict[str, JsonValue] | None = None
+    retell_llm_dynamic_variables: dict[str, JsonValue] | None = None
+
+
+@router.post("/register-call", status_code=status.HTTP_201_CREATED)
+async def register(
+    request: Request, response: Response, org: Org, body: RegisterCallRequest, sent: Sent
+) -> dict[str, Any]:
+    """Register a call for the audio websocket; the encoding and rate are those of both directions."""
+    context = context_of(request)
+    _check_audio(body)
+    agent = await find_agent(context, org, body.agent_id, None)
+    record = await register_call(
+        context.deps,
+        org,
+        agent,
+        CallAudio(encoding=body.audio_encoding, sample_rate=body.sample_rate, protocol=body.audio_websocket_protocol),
+        CallDetails(
+            metadata=body.metadata,
+            dynamic_variables=body.retell_llm_dynamic_variables,
+            from_number=body.from_number,
+            to_number=body.to_number,
+            end_call_after_silence_ms=body.end_call_after_silence_ms,
+        ),
+    )
+    warn_of_ignored(response, sent, body)
+    return _v1_shape(record, request)
+
+
+@router.get("/get-call/{call_id}")
+async def retrieve(request: Request, org: Org, call_id: str) -> dict[str, Any]:
+    """Get a call in the v1 shape."""
+    return _v1_shape(await find_call(request, org, call_id), request)
+
+
+def _check_audio(body: RegisterCallRequest) -> None:
+    if body.audio_websocket_protocol == "twilio":
+        raise InvalidRequest(
+            'audio_websocket_protocol "twilio" is not served by this server',
+            field="audio_websocket_protocol",
+            fix="use web",
+        )
+    if body.audio_encoding == "mulaw" and body.sample_rate != MULAW_RATE_HZ:
+        raise InvalidRequest(
+            f"sample_rate must be {MULAW_RATE_HZ} with mulaw, got {body.sample_rate}",
+            field="sample_rate",
+            fix=f"use {MULAW_RATE_HZ}, or s16le",
+        )
+
+
+def _v1_shape(record: CallRecord, request: Request) -> dict[str, Any]:
+    shape = wire_call(record.call, request)
+    shape["audio_websocket_protocol"] = record.audio.protocol
+    shape["audio_encoding"] = record.audio.encoding
+    shape["sample_rate"] = record.audio.sample_rate
+    if record.end_call_after_silence_ms is not None:
+        shape["end_call_after_silence_ms"] = record.end_call_after_silence_ms
+    return shape

@@ -1,0 +1,71 @@
+"""Creating web calls: v2 answers with the whole call, v3 with what a client needs to join."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field, JsonValue
+from starlette import status
+
+from retold.api.agents import find_agent
+from retold.api.auth import Org
+from retold.api.body import Sent, warn_of_ignored
+from retold.api.context import context_of, wire_call
+from retold.calls.create import create_web_call
+from retold.domain.agent_options import RequestModel
+from retold.domain.call import CallRecord
+from retold.errors import InvalidRequest
+from retold.ids import OrgId
+
+router = APIRouter(tags=["call"])
+
+
+class WebCallRequest(RequestModel):
+    """What create-web-call takes, v2 and v3 alike."""
+
+    agent_id: str = Field(min_length=1, max_length=200)
+    agent_version: int | str | None = None
+    agent_override: dict[str, JsonValue] | None = None
+    metadata: dict[str, JsonValue] | None = None
+    retell_llm_dynamic_variables: dict[str, JsonValue] | None = None
+    current_node_id: str | None = None
+    current_state: str | None = None
+
+
+@router.post("/v2/create-web-call", status_code=status.HTTP_201_CREATED)
+async def create_v2(request: Request, response: Response, org: Org, body: WebCallRequest, sent: Sent) -> dict[str, Any]:
+    """Create a web call; the client joins it over the audio websocket within the join timeout."""
+    record = await _create(request, org, body)
+    warn_of_ignored(response, sent, body)
+    return wire_call(record.call, request)
+
+
+@router.post("/v3/create-web-call", status_code=status.HTTP_201_CREATED)
+async def create_v3(request: Request, response: Response, org: Org, body: WebCallRequest, sent: Sent) -> dict[str, Any]:
+    """Create a web call; answers with the connection info only."""
+    record = await _create(request, org, body)
+    warn_of_ignored(response, sent, body)
+    return {
+        "call_id": record.call.call_id,
+        "access_token": record.call.access_token,
+        "transport": "gateway",
+        "ice_servers": [],
+        "expires_at": record.join_deadline_wall_ms,
+    }
+
+
+async def _create(request: Request, org: OrgId, body: WebCallRequest) -> CallRecord:
+    context = context_of(request)
+    if body.agent_override:
+        raise InvalidRequest(
+            "agent_override is not supported by this server",
+            field="agent_override",
+            fix="create a second agent with these settings",
+        )
+    agent = await find_agent(context, org, body.agent_id, body.agent_version)
+    return await create_web_call(
+        context.deps,
+        org,
+        agent,
+        metadata=body.metadata,
+        dynamic_variables=body.retell_llm_dynamic_variables,
+    )

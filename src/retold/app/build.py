@@ -1,0 +1,145 @@
+"""Builds one server from its settings: storage, speech, calls, API; and runs it until its caller leaves.
+
+```
+with the data folder locked:
+    store, recorder -> recovery of what a crash left -> [join deadlines, models warming] -> API
+```
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Self
+
+import anyio
+import structlog
+from starlette.types import ASGIApp
+
+from retold.api.application import make_application
+from retold.api.context import ApiContext
+from retold.app.speech import Speech
+from retold.calls.deps import Deps
+from retold.calls.finish import Archive
+from retold.calls.live import LiveCalls
+from retold.calls.recover import recover
+from retold.clock import Clock
+from retold.domain.agent import DEMO_AGENT_ID, DEMO_BRAIN_URL, Agent, CustomLlm
+from retold.domain.call import Call
+from retold.engine.session import CallSession
+from retold.errors import Conflict
+from retold.ids import DEFAULT_ORG_ID, hash_api_key, new_api_key, shown_prefix
+from retold.outbound import Outbound
+from retold.ports import Responder
+from retold.responders.custom_llm import CustomLlm as CustomLlmResponder
+from retold.settings import Settings
+from retold.storage.disk import Disk
+from retold.storage.lock import folder_lock
+from retold.storage.store import Store
+from retold.storage.tape import Recorder
+
+END_TIMEOUT_S = 5.0
+"""Calls that still run when the server is left have this long to be written down; recovery does the rest."""
+DEMO_PATH = "/demo-brain/llm-websocket"
+_MB = 1024 * 1024
+
+log = structlog.stdlib.get_logger()
+
+
+class App:
+    """One server, without its listener; `asgi` and `live` are there while it runs."""
+
+    asgi: ASGIApp
+    live: LiveCalls
+    store: Store
+
+    def __init__(self, settings: Settings, clock: Clock, disk: Disk) -> None:
+        self.settings = settings
+        self.first_key: str | None = None
+        """The API key, when this start made or was given the first one."""
+        self._clock = clock
+        self._disk = disk
+        self._demo_address: str | None = None
+        self._outbound = Outbound(settings.allow_private_hosts, lambda: self._demo_address)
+
+    def listens_at(self, url: str) -> None:
+        """Say where the listener is, so that the demo agent reaches its brain."""
+        self._demo_address = "ws" + url.removeprefix("http") + DEMO_PATH
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[Self]:
+        """Open storage, recover, and run the background tasks; on leaving, end all calls and close.
+
+        Raises StorageError when the data folder cannot be used or another server uses it.
+        """
+        async with AsyncExitStack() as stack:
+            data_dir = self.settings.data_dir
+            stack.enter_context(folder_lock(data_dir))
+            self.store = await Store.open(
+                data_dir, clock=self._clock, disk=self._disk, min_free_bytes=self.settings.min_free_disk_mb * _MB
+            )
+            stack.push_async_callback(self.store.close)
+            recorder = Recorder(data_dir, self._disk)
+            recorder.open()
+            stack.push_async_callback(recorder.close)
+            archive = Archive(self.store, data_dir, self._disk)
+            self.live = LiveCalls(archive, self._clock, concurrency_limit=self.settings.concurrency_limit)
+            await recover(archive, self.live)
+            await self._first_start()
+            tasks = await stack.enter_async_context(anyio.create_task_group())
+            speech = Speech(self.settings)
+            deps = Deps(
+                settings=self.settings,
+                clock=self._clock,
+                store=self.store,
+                recorder=recorder,
+                archive=archive,
+                live=self.live,
+                voices=speech.voices,
+                responder=self._responder,
+                session=CallSession,
+            )
+            self.asgi = make_application(ApiContext(deps, tasks, speech.state))
+            tasks.start_soon(self.live.run)
+            tasks.start_soon(speech.warm_up)
+            try:
+                yield self
+            finally:
+                with anyio.CancelScope(shield=True), anyio.move_on_after(END_TIMEOUT_S):
+                    await self.live.end_all()
+                tasks.cancel_scope.cancel()
+
+    def _responder(self, call: Call, agent: Agent) -> Responder:
+        return CustomLlmResponder(
+            agent.response_engine.llm_websocket_url, call, self._outbound, self.settings, self._clock
+        )
+
+    async def _first_start(self) -> None:
+        """Make what a server must have: an API key and the demo agent."""
+        given = self.settings.api_key.get_secret_value() if self.settings.api_key else None
+        has_keys = bool(await self.store.list_api_keys(DEFAULT_ORG_ID))
+        if given or not has_keys:
+            await self._add_key(given or new_api_key())
+        if await self.store.find_agent(DEFAULT_ORG_ID, DEMO_AGENT_ID) is None:
+            await self.store.save_agent(DEFAULT_ORG_ID, demo_agent(self._clock.wall_ms()))
+
+    async def _add_key(self, key: str) -> None:
+        try:
+            await self.store.create_api_key(DEFAULT_ORG_ID, "first key", hash_api_key(key), shown_prefix(key))
+        except Conflict:
+            return
+        self.first_key = key
+
+
+def build_app(settings: Settings, clock: Clock, disk: Disk | None = None) -> App:
+    """A server that is built and not yet running."""
+    return App(settings, clock, disk or Disk())
+
+
+def demo_agent(now_ms: int) -> Agent:
+    """Ada, the receptionist of a dental practice: the agent of a first call, labelled as a demo."""
+    return Agent(
+        agent_id=DEMO_AGENT_ID,
+        last_modification_timestamp=now_ms,
+        agent_name="Ada (demo)",
+        response_engine=CustomLlm(llm_websocket_url=DEMO_BRAIN_URL),
+        voice_id="default",
+    )

@@ -1,0 +1,65 @@
+"""The HTTP listener: uvicorn inside our own task group, with our own signal handling."""
+
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import anyio
+import uvicorn
+from starlette.types import ASGIApp
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+_BACKLOG = 1024
+_CLOSE_TIMEOUT_S = 3
+_PING_S = 20.0
+_POLL_S = 0.01
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address before anything else is built; port 0 takes a free one. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address by which this machine reaches the listener."""
+    host, port = str(listener.getsockname()[0]), int(listener.getsockname()[1])
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, not bound to
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def listening(application: ASGIApp, listener: socket.socket) -> AsyncGenerator[str]:
+    """Serve the application on a bound socket; gives its URL, and ends all connections on leaving."""
+    config = uvicorn.Config(
+        application,
+        ws="websockets-sansio",
+        # Audio does not compress, and a deflate context per call costs more memory than the call.
+        ws_per_message_deflate=False,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_ping_interval=_PING_S,
+        ws_ping_timeout=_PING_S,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_CLOSE_TIMEOUT_S,
+    )
+    server = _Server(config)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server.serve, [listener])
+        try:
+            while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
+                await anyio.sleep(_POLL_S)
+            yield url_of(listener)
+        finally:
+            # The server then ends by itself: connections first, the listener last.
+            server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: who runs the program decides what a signal means."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield

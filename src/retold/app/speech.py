@@ -1,0 +1,94 @@
+"""Chooses the speech engines that the settings name, and loads their models in the background."""
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+import structlog
+
+from retold.domain.agent_options import LOCALES
+from retold.errors import RetoldError
+from retold.ports import SpeechToText, TextToSpeech, VoiceActivityDetector, Voices
+from retold.settings import Settings
+
+log = structlog.stdlib.get_logger()
+
+WarmUp = Callable[[], Awaitable[None]]
+
+
+class Speech:
+    """The voices of a server, and how far their models are.
+
+    A model that is missing or broken does not stop the server: calls that need it end with an error that says what to
+    install, and `state` says it to the health check.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._warm_ups: list[WarmUp] = []
+        self._state = "warming"
+        stt, languages = self._speech_to_text(settings)
+        tts, voice_ids = self._text_to_speech(settings)
+        self.voices = Voices(
+            vad=self._voice_activity(settings), stt=stt, tts=tts, languages=languages, voice_ids=voice_ids
+        )
+
+    def state(self) -> str:
+        """`warming`, `ready`, or `unavailable: ` and what to do."""
+        return self._state
+
+    async def warm_up(self) -> None:
+        """Load all models at once, in threads."""
+        problems: list[str] = []
+
+        async def load(warm_up: WarmUp) -> None:
+            try:
+                await warm_up()
+            except (RetoldError, ImportError, OSError, RuntimeError) as error:
+                log.warning("speech_unavailable", error=str(error))
+                problems.append(str(error))
+
+        async with anyio.create_task_group() as tasks:
+            for warm_up in self._warm_ups:
+                tasks.start_soon(load, warm_up)
+        self._state = f"unavailable: {'; '.join(problems)}" if problems else "ready"
+        log.info("speech_warmed_up", state=self._state)
+
+    # Each engine is imported only when it is chosen: what is not used costs neither memory nor time to start.
+
+    def _voice_activity(self, settings: Settings) -> Callable[[], VoiceActivityDetector]:
+        if settings.vad == "energy":
+            from retold.providers.energy_vad import EnergyVad  # noqa: PLC0415 - imported when chosen
+
+            return EnergyVad
+        from retold.providers.local_vad import SileroVad  # noqa: PLC0415 - imported when chosen
+
+        silero = SileroVad()
+        self._warm_ups.append(silero.warm_up)
+        return silero.detector
+
+    def _speech_to_text(self, settings: Settings) -> tuple[SpeechToText, frozenset[str]]:
+        if settings.stt == "scripted":
+            from retold.providers.scripted import ScriptedSpeechToText  # noqa: PLC0415 - imported when chosen
+
+            every_language = frozenset(locale.split("-")[0] for locale in LOCALES)
+            scripted = ScriptedSpeechToText(settings.scripted)
+            self._warm_ups.append(scripted.warm_up)
+            return scripted, every_language
+        from retold.providers.local_stt import LocalSpeechToText  # noqa: PLC0415 - imported when chosen
+        from retold.providers.models import whisper_languages  # noqa: PLC0415 - imported when chosen
+
+        local = LocalSpeechToText(settings.local)
+        self._warm_ups.append(local.warm_up)
+        return local, whisper_languages(settings.local)
+
+    def _text_to_speech(self, settings: Settings) -> tuple[TextToSpeech, frozenset[str]]:
+        if settings.tts == "scripted":
+            from retold.providers.scripted import ScriptedTextToSpeech  # noqa: PLC0415 - imported when chosen
+
+            scripted = ScriptedTextToSpeech(settings.scripted)
+            self._warm_ups.append(scripted.warm_up)
+            return scripted, scripted.voice_ids
+        from retold.providers.local_tts import LocalTextToSpeech  # noqa: PLC0415 - imported when chosen
+
+        local = LocalTextToSpeech(settings.local)
+        self._warm_ups.append(local.warm_up)
+        return local, local.voice_ids

@@ -1,0 +1,23 @@
+"""`retold serve`: start a server, say how to reach it, drain it on SIGTERM."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retold.cli.options import load_settings
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on [env RETOLD_HOST; default 127.0.0.1].")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on, 0 takes a free one [env RETOLD_PORT; default 8080].")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder that holds everything kept [env RETOLD_DATA_DIR; default ./data].")
+    ] = None,
+) -> None:
+    """Run the server until SIGTERM or Ctrl-C; running calls end first, a second signal ends them at once."""
+    from retold.cli.server import run
+
+    raise typer.Exit(run(load_settings(host=host, port=port, data_dir=data_dir)))

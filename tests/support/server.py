@@ -1,0 +1,124 @@
+"""A real `retold serve` process for tests that need a whole server: free port, scripted speech, SIGTERM at the end."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib import error, request
+
+TEST_KEY = "key_test_0123456789abcdef"
+READY_TIMEOUT_S = 20.0
+_URL = re.compile(r"http://[0-9a-z.\[\]:]+:\d+")
+
+SCRIPTED_SPEECH = {
+    "RETOLD_VAD": "energy",
+    "RETOLD_STT": "scripted",
+    "RETOLD_TTS": "scripted",
+    "RETOLD_LOG_FORMAT": "json",
+    "RETOLD_ALLOW_PRIVATE_HOSTS": "*",
+}
+
+
+@dataclass(slots=True)
+class ServerProcess:
+    """A running server; `url` has no slash at its end."""
+
+    url: str
+    api_key: str
+    data_dir: Path
+    process: subprocess.Popen[bytes]
+    log_path: Path
+
+    @property
+    def ws_url(self) -> str:
+        """The same address for websockets."""
+        return "ws" + self.url.removeprefix("http")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What an authorised request carries."""
+        return {"Authorization": f"Bearer {self.api_key}"}
+
+    def output(self) -> str:
+        """Everything printed and logged so far."""
+        return self.log_path.read_text(errors="replace")
+
+    def terminate(self, timeout_s: float = 20.0) -> int:
+        """SIGTERM; gives the exit code. Raises TimeoutExpired when the server does not leave."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout_s)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        self.process.kill()
+        self.process.wait(10)
+
+
+def start_server(data_dir: Path, *, env: Mapping[str, str] | None = None, port: int = 0) -> ServerProcess:
+    """Start a server on `data_dir` and wait until it is ready; the caller stops it."""
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    log_path = data_dir.parent / f"{data_dir.name}.{time.monotonic_ns()}.log"
+    command = [sys.executable, "-m", "retold", "serve", "--port", str(port), "--data-dir", str(data_dir)]
+    with log_path.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**_clean_environment(), "RETOLD_API_KEY": TEST_KEY, **SCRIPTED_SPEECH, **(env or {})},
+        )
+    try:
+        url = _wait_until_ready(process, log_path)
+    except BaseException:
+        process.kill()
+        process.wait(10)
+        raise
+    return ServerProcess(url, (env or {}).get("RETOLD_API_KEY", TEST_KEY), data_dir, process, log_path)
+
+
+@contextmanager
+def running_server(data_dir: Path, *, env: Mapping[str, str] | None = None, port: int = 0) -> Generator[ServerProcess]:
+    """`start_server`, ended with SIGTERM; a server that then does not leave within 20 s fails the test."""
+    server = start_server(data_dir, env=env, port=port)
+    try:
+        yield server
+    finally:
+        try:
+            # The second signal ends calls that a failed test has left running.
+            if server.process.poll() is None:
+                server.process.send_signal(signal.SIGTERM)
+                time.sleep(0.1)
+            server.terminate()
+        finally:
+            if server.process.poll() is None:
+                server.kill()
+
+
+def _clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("RETOLD_")}
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], log_path: Path) -> str:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server left with code {process.returncode}:\n{log_path.read_text()}")
+        found = _URL.search(log_path.read_text(errors="replace"))
+        if found and _is_ready(found.group()):
+            return found.group()
+        time.sleep(0.05)
+    raise TimeoutError(f"the server was not ready after {READY_TIMEOUT_S} s:\n{log_path.read_text()}")
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with request.urlopen(url + "/health/ready", timeout=2) as answer:  # noqa: S310 - our own http address
+            return answer.status == 200
+    except (error.URLError, OSError):
+        return False

@@ -1,0 +1,54 @@
+"""Log lines: one per event, with the call's id, without secrets."""
+
+import io
+import json
+import logging
+
+import pytest
+import structlog
+
+from retold.ids import new_api_key
+from retold.log import bind_call, set_up_logging
+
+
+@pytest.fixture
+def lines() -> io.StringIO:
+    stream = io.StringIO()
+    set_up_logging("info", "json", stream)
+    return stream
+
+
+def logged(lines: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in lines.getvalue().splitlines()]
+
+
+def test_secrets_are_masked_wherever_they_stand(lines: io.StringIO) -> None:
+    key = new_api_key()
+    structlog.stdlib.get_logger().info(
+        "request_failed",
+        headers={"Authorization": f"Bearer {key}"},
+        text=f"sent {key} twice: {key}",
+        parts=[f"Bearer {key}"],
+        access_token="opaque",
+    )
+    assert key not in lines.getvalue()
+    assert "opaque" not in lines.getvalue()
+    assert logged(lines)[0]["text"] == "sent *** twice: ***"
+
+
+def test_a_bound_call_is_named_in_each_line(lines: io.StringIO) -> None:
+    bind_call("call_1", "agent_1")
+    structlog.stdlib.get_logger().info("call_started")
+    structlog.contextvars.clear_contextvars()
+    assert logged(lines)[0]["call_id"] == "call_1"
+
+
+def test_warnings_of_libraries_come_in_the_same_form(lines: io.StringIO) -> None:
+    logging.getLogger("some.library").warning("careful with %s", "key_0123456789abcdef")
+    logging.getLogger("some.library").info("chatter")
+    assert [line["event"] for line in logged(lines)] == ["careful with ***"]
+
+
+def test_lines_below_the_level_are_dropped(lines: io.StringIO) -> None:
+    structlog.stdlib.get_logger().debug("detail")
+    assert logged(lines) == []
