@@ -1,0 +1,215 @@
+import itertools
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retold.clock import SystemClock
+from retold.domain.call_query import CallFilter, CallQuery
+from retold.domain.latency import CallLatency, stats
+from retold.domain.reasons import CallStatus, DisconnectionReason
+from retold.errors import Conflict
+from retold.ids import DEFAULT_ORG_ID, CallId, KeyId, OrgId
+from retold.storage.migrations import HEAD
+from retold.storage.store import Store, with_call
+from support.stored import BORN_MS, make_agent, make_record
+
+pytestmark = pytest.mark.anyio
+
+OTHER_ORG = OrgId("org_other")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncGenerator[Store]:
+    opened = await Store.open(tmp_path / "data", clock=SystemClock(), ballast_bytes=4096)
+    await opened.create_api_key(DEFAULT_ORG_ID, "one", "hash", "key_1")
+    yield opened
+    await opened.close()
+
+
+async def test_a_call_outlives_the_process(tmp_path: Path) -> None:
+    record = make_record(metadata={"order": {"id": 7}}, retell_llm_dynamic_variables={"name": "Zoë"})
+    store = await Store.open(tmp_path, clock=SystemClock(), ballast_bytes=4096)
+    await store.create_api_key(DEFAULT_ORG_ID, "one", "hash", "key_1")
+    await store.create_call(record)
+    await store.close()
+    store = await Store.open(tmp_path, clock=SystemClock(), ballast_bytes=4096)
+    assert await store.find_call(DEFAULT_ORG_ID, CallId(record.call.call_id)) == record
+    await store.close()
+
+
+async def test_another_organisation_sees_nothing(store: Store) -> None:
+    record = make_record()
+    await store.create_call(record)
+    await store.save_agent(DEFAULT_ORG_ID, make_agent())
+    assert await store.find_call(OTHER_ORG, CallId(record.call.call_id)) is None
+    assert await store.find_call(None, CallId(record.call.call_id)) == record
+    assert await store.list_calls(OTHER_ORG, CallQuery()) == []
+    assert await store.find_agent(OTHER_ORG, "agent_test") is None
+    assert await store.list_agents(OTHER_ORG) == []
+    assert await store.list_api_keys(OTHER_ORG) == []
+
+
+async def test_a_call_goes_from_registered_over_ongoing_to_one_end(store: Store) -> None:
+    record = make_record()
+    call_id = CallId(record.call.call_id)
+    await store.create_call(record)
+    assert [one.call.call_id for one in await store.unfinished_calls()] == [call_id]
+    assert await store.start_call(call_id, BORN_MS + 5)
+    assert not await store.start_call(call_id, BORN_MS + 6)
+    started = await store.find_call(None, call_id)
+    assert started is not None
+    assert (started.call.call_status, started.call.start_timestamp) == (CallStatus.ONGOING, BORN_MS + 5)
+    ended = with_call(
+        started, call_status=CallStatus.ENDED, disconnection_reason=DisconnectionReason.USER_HANGUP, end_timestamp=9
+    )
+    assert not await store.finish_call(ended, expected=CallStatus.REGISTERED)
+    assert await store.finish_call(ended)
+    assert not await store.finish_call(with_call(ended, end_timestamp=10))
+    assert await store.find_call(None, call_id) == ended
+    assert await store.unfinished_calls() == []
+    assert not await store.start_call(CallId("call_unknown"), 1)
+
+
+async def test_the_journal_keeps_the_order_and_goes_with_the_end(store: Store) -> None:
+    record = make_record()
+    call_id = CallId(record.call.call_id)
+    await store.create_call(record)
+    journal = store.journal(call_id)
+    for seq in (1, 2, 5, 11):
+        journal.append(seq, seq * 1.5, b"event %d" % seq)
+    await journal.committed()
+    assert await store.read_journal(call_id) == [b"event 1", b"event 2", b"event 5", b"event 11"]
+    await store.finish_call(with_call(record, call_status=CallStatus.ENDED))
+    assert await store.read_journal(call_id) == []
+    journal.append(12, 20, b"late")
+    await journal.committed()
+    assert await store.forget_stray_journals() == 1
+    assert await store.read_journal(call_id) == []
+
+
+async def test_events_are_on_disk_without_anyone_waiting(store: Store) -> None:
+    call_id = CallId("call_x")
+    store.journal(call_id).append(1, 1.0, b"one")
+    deadline = time.monotonic() + 5
+    while not await store.read_journal(call_id):
+        assert time.monotonic() < deadline
+
+
+async def test_keys_are_found_by_hash_until_they_are_revoked(store: Store) -> None:
+    made = await store.create_api_key(DEFAULT_ORG_ID, "two", "hash2", "key_2")
+    assert await store.find_api_key("hash2") == made
+    assert [key.name for key in await store.list_api_keys(DEFAULT_ORG_ID)] == ["one", "two"]
+    with pytest.raises(Conflict):
+        await store.create_api_key(DEFAULT_ORG_ID, "three", "hash2", "key_3")
+    assert not await store.revoke_api_key(OTHER_ORG, made.key_id)
+    assert await store.revoke_api_key(DEFAULT_ORG_ID, made.key_id)
+    assert not await store.revoke_api_key(DEFAULT_ORG_ID, made.key_id)
+    assert not await store.revoke_api_key(DEFAULT_ORG_ID, KeyId("apikey_none"))
+    assert await store.find_api_key("hash2") is None
+    assert (await store.list_api_keys(DEFAULT_ORG_ID))[1].revoked_ms is not None
+
+
+async def test_agents_are_kept_by_version(store: Store) -> None:
+    first = make_agent(agent_name="first", pronunciation=[{"word": "x"}])
+    await store.save_agent(DEFAULT_ORG_ID, first)
+    await store.save_agent(DEFAULT_ORG_ID, first.model_copy(update={"agent_name": "changed"}))
+    second = make_agent(version=1, agent_name="second")
+    await store.save_agent(DEFAULT_ORG_ID, second)
+    await store.save_agent(DEFAULT_ORG_ID, make_agent(agent_id="agent_b", last_modification_timestamp=BORN_MS + 1))
+    assert await store.find_agent(DEFAULT_ORG_ID, "agent_test") == second
+    kept = await store.find_agent(DEFAULT_ORG_ID, "agent_test", 0)
+    assert kept is not None
+    assert (kept.agent_name, kept.wire()["pronunciation"]) == ("changed", [{"word": "x"}])
+    assert [agent.agent_id for agent in await store.list_agents(DEFAULT_ORG_ID)] == ["agent_b", "agent_test"]
+
+
+async def fill(store: Store) -> dict[str, Any]:
+    """Six calls: two agents, three statuses, starts a second apart."""
+    names: dict[str, Any] = {}
+    latency = CallLatency(e2e=stats([500.0]))
+    for number in range(6):
+        record = make_record(
+            created_ms=BORN_MS + number * 1000,
+            agent_id="agent_a" if number % 2 else "agent_b",
+            agent_version=number % 3,
+            metadata={"number": number, "tier": "gold" if number > 3 else "tin", "is_vip": number == 5},
+            retell_llm_dynamic_variables={"name": f"n{number}"},
+        )
+        if number:
+            record = with_call(
+                record,
+                call_status=CallStatus.ENDED if number % 2 else CallStatus.ERROR,
+                disconnection_reason=DisconnectionReason.USER_HANGUP if number % 2 else DisconnectionReason.ERROR_ASR,
+                start_timestamp=BORN_MS + number * 1000,
+                end_timestamp=BORN_MS + number * 2000,
+                duration_ms=number * 1000,
+                latency=latency if number == 3 else None,
+            )
+        await store.create_call(record)
+        names[record.call.call_id] = number
+    return names
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({}, [5, 4, 3, 2, 1, 0]),
+        ({"agent_id": ["agent_a"]}, [5, 3, 1]),
+        ({"agent_id": ["agent_a"], "version": [0]}, [3]),
+        ({"call_status": ["error", "registered"]}, [4, 2, 0]),
+        ({"disconnection_reason": ["error_asr"]}, [4, 2]),
+        ({"call_type": ["phone_call"]}, []),
+        ({"direction": ["inbound"]}, []),
+        ({"from_number": ["+1"], "to_number": ["+2"]}, []),
+        ({"duration_ms": {"lower_threshold": 2000, "upper_threshold": 3000}}, [3, 2]),
+        ({"e2e_latency_p50": {"upper_threshold": 600}}, [3]),
+        ({"start_timestamp": {"lower_threshold": BORN_MS + 4000}}, [5, 4]),
+        ({"end_timestamp": {"upper_threshold": BORN_MS + 2000}}, [1]),
+        ({"after_start_timestamp": BORN_MS + 4000}, [5, 4]),
+        ({"before_start_timestamp": BORN_MS + 2000}, [1]),
+        ({"after_end_timestamp": BORN_MS + 8000, "before_end_timestamp": BORN_MS + 10_000}, [4]),
+        ({"metadata": {"number": [2, 3]}}, [3, 2]),
+        ({"metadata": {"tier": ["gold"], "is_vip": [True]}}, [5]),
+        ({"metadata": {'it\'s "odd"': ["x"]}}, []),
+        ({"dynamic_variables": {"name": ["n1"]}}, [1]),
+        ({"call_id": []}, []),
+    ],
+    ids=str,
+)
+async def test_lists_filter_as_asked(store: Store, wanted: dict[str, Any], expected: list[int]) -> None:
+    names = await fill(store)
+    query = CallQuery(filter_criteria=CallFilter.model_validate(wanted))
+    assert [names[record.call.call_id] for record in await store.list_calls(DEFAULT_ORG_ID, query)] == expected
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+async def test_pages_follow_each_other_without_gap_or_repetition(store: Store, order: str) -> None:
+    names = await fill(store)
+    for _ in range(3):  # three more with one and the same moment
+        await store.create_call(make_record(created_ms=BORN_MS + 500))
+    seen: list[str] = []
+    key: str | None = None
+    for _ in itertools.repeat(None, 10):
+        query = CallQuery.parse({"limit": 2, "sort_order": order, "pagination_key": key})
+        page = await store.list_calls(DEFAULT_ORG_ID, query)
+        seen += [record.call.call_id for record in page]
+        key = seen[-1]
+        if len(page) < 2:
+            break
+    assert len(seen) == len(set(seen)) == 9
+    known = [names[call_id] for call_id in seen if call_id in names]
+    assert known == sorted(names.values(), reverse=order == "descending")
+
+
+async def test_a_folder_that_is_up_to_date_opens_fast(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path, clock=SystemClock(), ballast_bytes=4096)
+    await store.close()
+    began = time.monotonic()
+    store = await Store.open(tmp_path, clock=SystemClock(), ballast_bytes=4096)
+    took_ms = (time.monotonic() - began) * 1000
+    await store.close()
+    assert took_ms < 200
+    assert HEAD == "0001"
