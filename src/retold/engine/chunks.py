@@ -44,11 +44,11 @@ class Chunker:
             self._has_given = True
 
     def _boundary(self) -> int | None:
-        for match in _SENTENCE_END.finditer(self._text):
-            if self._ends_sentence(match.end()):
+        for match in _SENTENCE_END.finditer(self._text[: MAX_CHUNK_CHARS + 1]):
+            if match.end() <= MAX_CHUNK_CHARS and self._ends_sentence(match.end()):
                 return match.end()
         if not self._has_given:
-            for match in _CLAUSE_END.finditer(self._text):
+            for match in _CLAUSE_END.finditer(self._text[: MAX_CHUNK_CHARS + 1]):
                 if len(self._text[: match.end()].split()) >= MIN_FIRST_WORDS:
                     return match.end()
         if len(self._text) > MAX_CHUNK_CHARS:
@@ -61,7 +61,7 @@ class Chunker:
         last = _LAST_WORD.search(self._text[:end])
         if last is None:
             return True
-        word = last.group(1).lower().rstrip(".")
-        if word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha() and word != "i"):
+        word = last.group(1).rstrip(".")
+        if word.lower() in _ABBREVIATIONS or (len(word) == 1 and word.isalpha() and word != "I"):
             return False
         return not (end == len(self._text) and word[-1:].isdigit())
