@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,6 +105,18 @@ class Heard:
     acts: list[Act] = field(default_factory=list)
     failure: CallFailed | None = None
     is_over: bool = False
+    _changed: anyio.Event = field(default_factory=anyio.Event)
+
+    async def until(self, is_reached: Callable[[], bool], timeout_s: float = 5.0) -> None:
+        """Wait until something holds; looks after each act and at the end."""
+        with anyio.fail_after(timeout_s):
+            while not is_reached():
+                await self._changed.wait()
+
+    def tell(self) -> None:
+        """Wake whoever waits in `until`."""
+        self._changed.set()
+        self._changed = anyio.Event()
 
     def of(self, *kinds: type) -> list[Any]:
         """The acts of these types."""
@@ -125,9 +137,11 @@ async def heard_from(responder: Responder) -> AsyncGenerator[Heard]:
             async with aclosing(responder.acts()) as acts:  # pyright: ignore[reportArgumentType] - all have aclose
                 async for act in acts:
                     heard.acts.append(act)
+                    heard.tell()
         except CallFailed as error:
             heard.failure = error
         heard.is_over = True
+        heard.tell()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(collect)
