@@ -113,7 +113,7 @@ class HibariEngine:
             if token.whitespace:
                 position += 1
                 if phonemes and phonemes[-1].symbol != " ":
-                    phonemes.append(Phoneme(" ", None))
+                    phonemes.append(Phoneme(" ", owner))
         if all(phoneme.symbol in SILENT_PHONEMES for phoneme in phonemes):
             return []
         return phonemes[:-1] if phonemes[-1].symbol == " " else phonemes
