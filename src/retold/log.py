@@ -76,4 +76,5 @@ def _masked(value: Any) -> Any:
 def _renderer(style: LogFormat, target: TextIO) -> Processor:
     if style == "json":
         return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(colors=target.isatty())
+    # Plain tracebacks: the pretty ones print local variables, secrets among them.
+    return structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback)

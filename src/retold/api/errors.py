@@ -39,9 +39,14 @@ def install(app: FastAPI) -> None:
         message = f"{request.method} {_short(request.url.path)}: {str(error.detail).lower()}"
         return _respond(error.status_code, code, message, fix=fix, headers=error.headers)
 
+    async def on_unexpected(_request: Request, _error: Exception) -> Response:
+        return _unexpected()
+
     for kind in (errors.ApiError, errors.StorageError, RequestValidationError):
         app.add_exception_handler(kind, on_api_error)
     app.add_exception_handler(HTTPException, on_http_exception)
+    # Starlette answers with this and raises the error again, for LastResort to log.
+    app.add_exception_handler(Exception, on_unexpected)
 
 
 class LastResort:
@@ -55,23 +60,27 @@ class LastResort:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        has_started = False
+        has_started = is_complete = False
 
         async def watched_send(message: Message) -> None:
-            nonlocal has_started
-            has_started = has_started or message["type"] == "http.response.start"
+            nonlocal has_started, is_complete
+            has_started = True
             await send(message)
+            is_complete = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         try:
             await self._app(scope, receive, watched_send)
         except Exception:  # the border of a request
             log.exception("request_failed", method=scope["method"], path=_short(scope["path"]))
+            if is_complete:
+                return
             if has_started:
                 raise
-            response = _respond(
-                500, "internal_error", "An unexpected server error occurred.", fix="see the server's log"
-            )
-            await response(scope, receive, send)
+            await _unexpected()(scope, receive, send)
+
+
+def _unexpected() -> Response:
+    return _respond(500, "internal_error", "An unexpected server error occurred.", fix="see the server's log")
 
 
 def _as_api_error(error: Exception) -> errors.ApiError:

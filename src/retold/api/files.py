@@ -32,7 +32,8 @@ _HEADERS: Final = {
 }
 
 
-@router.api_route("/files/{token}/{name}", methods=["GET", "HEAD"], response_class=Response)
+@router.head("/files/{token}/{name}", response_class=Response, include_in_schema=False)
+@router.get("/files/{token}/{name}", response_class=Response)
 async def get_file(request: Request, token: str, name: str) -> Response:
     """Fetch a recording or the log of a call; the whole address comes with the call object."""
     if name not in _MEDIA_TYPES or not _TOKEN.fullmatch(token):
