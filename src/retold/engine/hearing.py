@@ -159,11 +159,6 @@ class Hearing:
         if self._segmenter.is_speech and self._clock.now_ms() - self.last_audio_ms > STALL_MS:
             self._on_edge(self._segmenter.stop(self._buffer_start_ms))
 
-    @property
-    def is_in_speech(self) -> bool:
-        """Whether the caller is speaking."""
-        return self._segmenter.is_speech
-
     def commit(self) -> None:
         """The agent answers what was said so far: further speech is another utterance."""
         self._is_committed = True

@@ -70,11 +70,6 @@ class Playout:
         """Everything was taken and nothing more will come."""
         return self.is_complete and self.remaining == 0
 
-    @property
-    def has_played(self) -> bool:
-        """Whether any sample was taken for playing."""
-        return bool(self._spans)
-
     def add(self, pcm: bytes, words: tuple[PlannedWord, ...]) -> None:
         """Append audio and the words in it; word positions are reply samples."""
         self._audio += pcm
