@@ -1,0 +1,197 @@
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from retold.calls.run import run_call
+from retold.domain.call import CallRecord
+from retold.domain.reasons import CallStatus, DisconnectionReason
+from retold.errors import Conflict, LlmOpenFailed, SynthesisFailed, Unavailable
+from retold.ids import CallId
+from support.call_house import CANARY, House, ScriptedSession, hang_up_at_once, open_house, said, talk, until_stopped
+from support.invariants import check_call, check_files, check_nothing_left, contains
+from support.stored import make_agent
+
+pytestmark = pytest.mark.anyio
+
+
+async def stored(house: House, record: CallRecord) -> CallRecord:
+    found = await house.store.find_call(None, CallId(record.call.call_id))
+    assert found is not None
+    return found
+
+
+async def test_a_call_becomes_its_record(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        house.script = talk(house.clock)
+        finished = await house.hold(await house.create(metadata={"k": 1}))
+        assert await stored(house, finished) == finished
+        assert await house.store.read_journal(CallId(finished.call.call_id)) == []
+        assert house.live.active == 0
+    call = finished.call.wire()
+    check_call(call)
+    check_files(tmp_path, call)
+    check_nothing_left(tmp_path)
+    assert call["duration_ms"] == 2000
+    assert call["transcript"] == f"User: {CANARY}\nAgent: {CANARY}\n" * 2
+    assert [item["role"] for item in call["transcript_with_tool_calls"]].count("tool_call_invocation") == 2
+    assert call["recording_url"].startswith(f"/files/{finished.files_token}/")
+    assert finished.is_recording_complete
+
+
+@pytest.mark.parametrize("setting", ["everything_except_pii", "basic_attributes_only", "opt out"])
+async def test_nothing_that_was_said_is_ever_on_disk_under_the_strict_settings(tmp_path: Path, setting: str) -> None:
+    agent = (
+        make_agent(opt_out_sensitive_data_storage=True)
+        if setting == "opt out"
+        else make_agent(data_storage_setting=setting)
+    )
+    async with open_house(tmp_path, agent=agent) as house:
+        conversation = talk(house.clock)
+
+        async def script(session: ScriptedSession) -> None:
+            await conversation(session)
+            assert contains(tmp_path, CANARY) == []
+            assert list((tmp_path / "spool").iterdir()) == []
+
+        house.script = script
+        finished = await house.hold(await house.create())
+    call = finished.call.wire()
+    check_call(call)
+    assert contains(tmp_path, CANARY) == []
+    assert not (tmp_path / "files").exists()
+    assert not {"transcript", "transcript_object", "recording_url", "public_log_url"} & call.keys()
+    assert (call["duration_ms"], call["disconnection_reason"]) == (2000, "user_hangup")
+    assert "latency" in call
+
+
+async def test_the_canary_is_found_where_storing_is_allowed(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        house.script = talk(house.clock)
+        await house.hold(await house.create())
+    assert {path.suffix for path in contains(tmp_path, CANARY)} >= {".gz"}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (LlmOpenFailed("no"), "error_llm_websocket_open"),
+        (SynthesisFailed("no"), "error_retell"),
+        (ZeroDivisionError("no"), "error_unknown"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_an_error_ends_its_own_call_with_its_reason(tmp_path: Path, error: Exception, reason: str) -> None:
+    async with open_house(tmp_path) as house:
+
+        async def script(_session: ScriptedSession) -> None:
+            raise error
+
+        house.script = script
+        leg = house.leg()
+        finished = await run_call(await house.create(), leg, house.deps)
+    assert finished.call.disconnection_reason == reason
+    assert leg.closed_with == reason
+    check_call(finished.call.wire())
+
+
+async def test_a_deleted_agent_ends_the_call_as_our_error(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        record = await house.create()
+        gone = record.model_copy(update={"call": record.call.model_copy(update={"agent_version": 9})})
+        finished = await house.hold(gone)
+    assert finished.call.disconnection_reason is DisconnectionReason.ERROR_RETELL
+
+
+async def test_a_call_without_a_free_slot_ends_at_once_and_says_so(tmp_path: Path) -> None:
+    async with open_house(tmp_path, concurrency_limit=1) as house:
+        first = await house.create()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(house.hold, first)
+            while house.live.active == 0:
+                await anyio.lowlevel.checkpoint()
+            leg = house.leg()
+            refused = await run_call(await house.create(), leg, house.deps)
+            assert leg.closed_with == "concurrency_limit_reached"
+            assert house.live.active == 1
+            assert await house.live.stop(first)
+            assert refused.call.disconnection_reason is DisconnectionReason.CONCURRENCY_LIMIT_REACHED
+            assert (await stored(house, refused)) == refused
+            check_call(refused.call.wire())
+        assert (await stored(house, first)).call.disconnection_reason is DisconnectionReason.MANUAL_STOPPED
+        house.script = hang_up_at_once
+        assert (await house.hold(await house.create())).call.call_status is CallStatus.ENDED
+
+
+async def test_one_call_has_one_conversation(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        record = await house.create()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(house.hold, record)
+            while house.live.find(record.call.call_id) is None:
+                await anyio.lowlevel.checkpoint()
+            with pytest.raises(Conflict):
+                await house.hold(record)
+            assert await house.live.stop(record)
+        leg = house.leg()
+        again = await run_call(record, leg, house.deps)
+        assert again.call.disconnection_reason is DisconnectionReason.MANUAL_STOPPED
+        assert leg.closed_with == "the call is over"
+
+
+async def test_a_call_whose_task_is_cancelled_is_written_down_before_it_goes(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        is_talking = anyio.Event()
+
+        async def script(session: ScriptedSession) -> None:
+            for event in said(0, 100.0):
+                session.timeline.append(event)
+            is_talking.set()
+            await until_stopped(session)
+
+        house.script = script
+        record = await house.create()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(house.hold, record)
+            await is_talking.wait()
+            tasks.cancel_scope.cancel()
+        finished = await stored(house, record)
+    assert finished.call.disconnection_reason is DisconnectionReason.ERROR_RETELL
+    assert CANARY in (finished.call.transcript or "")
+
+
+@pytest.mark.parametrize("jump_s", [3600, -3600, 86_400, -86_400], ids=["+1h", "-1h", "+1d", "-1d"])
+async def test_a_jump_of_the_wall_clock_does_not_change_the_length_of_a_call(tmp_path: Path, jump_s: int) -> None:
+    async with open_house(tmp_path) as house:
+
+        async def script(session: ScriptedSession) -> None:
+            house.clock.pass_ms(700)
+            house.clock.jump(jump_s * 1000)
+            house.clock.pass_ms(800)
+            session.end()
+
+        house.script = script
+        finished = await house.hold(await house.create())
+    call = finished.call.wire()
+    check_call(call)
+    assert call["duration_ms"] == 1500
+
+
+async def test_draining_waits_for_the_last_call(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        record = await house.create()
+        waiting = await house.create()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(house.hold, record)
+            while house.live.active == 0:
+                await anyio.lowlevel.checkpoint()
+            with anyio.move_on_after(0.05) as patience:
+                await house.live.drain()
+            assert patience.cancelled_caught
+            with pytest.raises(Unavailable):
+                await house.hold(waiting)
+            await house.live.end_all()
+        finished = await stored(house, record)
+        assert finished.call.disconnection_reason is DisconnectionReason.ERROR_RETELL
+        assert (await stored(house, waiting)).call.call_status is CallStatus.REGISTERED
