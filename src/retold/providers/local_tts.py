@@ -71,8 +71,14 @@ class LocalTextToSpeech:
     skipped; what it has running ends by itself within a sentence and is thrown away.
     """
 
-    def __init__(self, settings: LocalSpeechSettings, load: Callable[[], Engine] = load_hibari) -> None:
+    def __init__(
+        self,
+        settings: LocalSpeechSettings,
+        load: Callable[[], Engine] = load_hibari,
+        piece_timeout_s: float = PIECE_TIMEOUT_S,
+    ) -> None:
         self._load = load
+        self._piece_timeout_s = piece_timeout_s
         self._loading = anyio.Lock()
         self._engine: Engine | None = None
         # A pool of our own, because leaving an anyio worker thread gives its place away while it still runs.
@@ -86,19 +92,19 @@ class LocalTextToSpeech:
     async def warm_up(self) -> None:
         """Load the model and speak once, in a thread. Raises SynthesisFailed with what to install."""
         engine = await self._ready_engine()
-        await self._in_thread(lambda: next(engine.speak("Ready.", Manner()), None), PIECE_TIMEOUT_S)
+        await self._in_thread(lambda: next(engine.speak("Ready.", Manner()), None), self._piece_timeout_s)
 
     async def stream(self, text: str, voice: VoiceSettings) -> AsyncIterator[Spoken]:
         """Speak sentence by sentence; see `ports.TextToSpeech`. Waits for the model when it is still being loaded.
 
         Words without sound (dashes, emoji) have zero length at their place; a text of nothing else gives them with
-        no audio. A sentence that takes over PIECE_TIMEOUT_S raises SynthesisFailed.
+        no audio. A sentence that takes too long raises SynthesisFailed.
         """
         if not text.strip():
             return
         engine = await self._ready_engine()
         pieces = engine.speak(text, Manner(PITCHES.get(voice.voice, 1.0), voice.speed, voice.volume))
-        while piece := await self._in_thread(lambda: next(pieces, None), PIECE_TIMEOUT_S):
+        while piece := await self._in_thread(lambda: next(pieces, None), self._piece_timeout_s):
             yield Spoken(piece.pcm, engine.rate_hz, piece.words)
 
     async def _ready_engine(self) -> Engine:
