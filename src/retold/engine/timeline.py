@@ -202,7 +202,7 @@ def encode(event: AnyEvent) -> bytes:
 
 
 def decode(raw: bytes) -> AnyEvent:
-    """An event from the journal. Raises msgspec.ValidationError on a damaged one."""
+    """An event from the journal. Raises msgspec.MsgspecError or UnicodeDecodeError on a damaged one."""
     return _decoder.decode(raw)
 
 
@@ -244,6 +244,6 @@ def replay(entries: Iterable[bytes]) -> list[AnyEvent]:
     for raw in entries:
         try:
             events.append(decode(raw))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             break
     return events
