@@ -1,0 +1,128 @@
+"""Events, their journal form and what a torn journal gives back."""
+
+import json
+import typing
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retold.domain.reasons import DisconnectionReason
+from retold.domain.transcript import Word
+from retold.engine import timeline as t
+from retold.storage.journal import MemoryJournal
+
+KINDS: tuple[type[t.AnyEvent], ...] = typing.get_args(t.AnyEvent)
+times = st.floats(0, 1e7)
+texts = st.text(max_size=10)
+words = st.lists(st.builds(Word, texts, times, times), max_size=4).map(tuple)
+fields: dict[typing.Any, st.SearchStrategy[typing.Any]] = {
+    float: times,
+    float | None: st.none() | times,
+    int: st.integers(0, 2**53),
+    int | None: st.none() | st.integers(0, 2**53),
+    str: texts,
+    bool: st.booleans(),
+    bool | None: st.none() | st.booleans(),
+    tuple[Word, ...]: words,
+    DisconnectionReason: st.sampled_from(DisconnectionReason),
+}
+
+
+def made(kind: type[t.AnyEvent]) -> st.SearchStrategy[t.AnyEvent]:
+    return st.builds(kind, **{field.name: fields[field.type] for field in msgspec.structs.fields(kind)})
+
+
+events = st.one_of([made(kind) for kind in KINDS])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_kind_of_event_survives_the_journal(kind: type[t.AnyEvent]) -> None:
+    @settings(max_examples=5)
+    @given(made(kind))
+    def check(event: t.AnyEvent) -> None:
+        assert t.decode(t.encode(event)) == event
+
+    check()
+
+
+JOURNALED = {
+    "call_connected": b'{"type":"call_connected","at_ms":0.0,"wall_ms":1,"sample_rate":8000}',
+    "user_transcribed": b'{"type":"user_transcribed","at_ms":1.5,"utterance":0,"words":[["hi",1.0,2.0]],"lag_ms":3.0}',
+    "reply_ended": b'{"type":"reply_ended","at_ms":1.5,"response_id":2,"was_interrupted":true,"unheard":"x"}',
+    "end_intended": b'{"type":"end_intended","at_ms":2.0,"reason":"user_hangup","detail":"left"}',
+}
+
+
+@pytest.mark.parametrize("raw", JOURNALED.values(), ids=JOURNALED)
+def test_the_journal_format_stays_readable(raw: bytes) -> None:
+    assert json.loads(t.encode(t.decode(raw))) == json.loads(raw)
+
+
+def test_fields_of_a_later_version_are_passed_over() -> None:
+    assert t.decode(b'{"type":"heartbeat","at_ms":1.0,"mood":"good"}') == t.Heartbeat(at_ms=1.0)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\xff\xfe", id="not text"),
+        pytest.param(b"[]", id="not an object"),
+        pytest.param(b'{"type":"heartbeat"}', id="field missing"),
+        pytest.param(b'{"type":"heartbeat","at_ms":"soon"}', id="wrong type"),
+        pytest.param(b'{"type":"unheard_of","at_ms":1.0}', id="unknown type"),
+    ],
+)
+def test_a_damaged_entry_ends_the_replay(raw: bytes) -> None:
+    first, last = t.Heartbeat(at_ms=1.0), t.Heartbeat(at_ms=2.0)
+    with pytest.raises(msgspec.MsgspecError):
+        t.decode(raw)
+    assert t.replay([t.encode(first), raw, t.encode(last)]) == [first]
+
+
+@settings(max_examples=25)
+@given(st.lists(events, max_size=5), events, st.data())
+def test_a_torn_tail_costs_only_the_torn_event(whole: list[t.AnyEvent], torn: t.AnyEvent, data: st.DataObject) -> None:
+    entry = t.encode(torn)
+    cut = data.draw(st.integers(0, len(entry) - 1))
+    assert t.replay([*(t.encode(event) for event in whole), entry[:cut]]) == whole
+
+
+@settings(max_examples=25)
+@given(st.lists(events, max_size=8), st.booleans())
+def test_what_was_said_is_journaled_only_where_it_may_be_stored(said: list[t.AnyEvent], stores: bool) -> None:
+    journal = MemoryJournal()
+    timeline = t.Timeline(journal, stores_sensitive_data=stores)
+    for event in said:
+        timeline.append(event)
+    assert list(timeline) == said
+    assert list(reversed(timeline)) == said[::-1]
+    assert (len(timeline), timeline.since(2)) == (len(said), said[2:])
+    assert t.replay(journal.entries) == [event for event in said if stores or not event.is_sensitive]
+
+
+def test_events_that_hold_speech_or_traffic_are_sensitive() -> None:
+    assert {kind.__name__ for kind in KINDS if kind.is_sensitive} == {
+        "UserTranscribed",
+        "WordsPlayed",
+        "ReplyEnded",
+        "ToolCallStarted",
+        "ToolCallEnded",
+        "ResponderTraffic",
+    }
+
+
+@pytest.mark.anyio
+async def test_committed_waits_for_the_journal() -> None:
+    waited: list[int] = []
+
+    class Waiting(MemoryJournal):
+        async def committed(self) -> None:
+            waited.append(len(self.entries))
+
+    timeline = t.Timeline(Waiting(), stores_sensitive_data=True)
+    timeline.append(t.Heartbeat(at_ms=0.0))
+    await timeline.committed()
+    assert waited == [1]
