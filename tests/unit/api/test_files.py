@@ -1,0 +1,97 @@
+"""Recordings and logs behind a path that cannot be guessed."""
+
+import gzip
+
+import httpx2
+import pytest
+
+from retold.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+TOKEN = "0123456789abcdef" * 2
+WAV = bytes(range(256)) * 4
+LOG = "call connected\nagent said: Grüß Gott\n" * 20
+
+
+@pytest.fixture(autouse=True)
+def files(settings: Settings) -> None:
+    folder = settings.data_dir / "files" / TOKEN
+    folder.mkdir(parents=True)
+    (folder / "recording.wav").write_bytes(WAV)
+    (folder / "public_log.txt.gz").write_bytes(gzip.compress(LOG.encode()))
+    (folder / "secret.txt").write_text("not for you")
+
+
+async def test_a_recording_is_fetched_without_a_key(api: httpx2.AsyncClient) -> None:
+    answer = await api.get(f"/files/{TOKEN}/recording.wav", headers={"Authorization": ""})
+    assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "audio/wav", WAV)
+    assert answer.headers["accept-ranges"] == "bytes"
+    assert "no-store" in answer.headers["cache-control"]
+
+
+async def test_the_compressed_log_comes_as_text(api: httpx2.AsyncClient) -> None:
+    answer = await api.get(f"/files/{TOKEN}/public_log.txt")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text == LOG
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("recording.wav", WAV), ("public_log.txt", LOG.encode())], ids=["file", "compressed"]
+)
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=0-9", 206, slice(0, 10)),
+        ("bytes=10-", 206, slice(10, None)),
+        ("bytes=-10", 206, slice(-10, None)),
+        ("bytes=5-999999", 206, slice(5, None)),
+        ("bytes=-999999", 206, slice(0, None)),
+        ("bytes=0-0", 206, slice(0, 1)),
+        ("bytes=999999-", 416, None),
+        ("bytes=-0", 416, None),
+        ("bytes=9-5", 200, slice(None)),
+        ("bytes=a-b", 200, slice(None)),
+        ("bytes=0-1,3-4", 200, slice(None)),
+        ("lines=0-1", 200, slice(None)),
+    ],
+)
+async def test_a_range_is_served(  # noqa: PLR0913, PLR0917 - a table of cases
+    api: httpx2.AsyncClient, name: str, content: bytes, asked: str, status: int, part: slice | None
+) -> None:
+    answer = await api.get(f"/files/{TOKEN}/{name}", headers={"Range": asked})
+    assert answer.status_code == status
+    if part is None:
+        assert answer.headers["content-range"] == f"bytes */{len(content)}"
+        assert answer.json()["status"] == "error"
+        return
+    assert answer.content == content[part]
+    if status == 206:
+        start, stop, _ = part.indices(len(content))
+        assert answer.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(content)}"
+
+
+@pytest.mark.parametrize(("name", "size"), [("recording.wav", len(WAV)), ("public_log.txt", len(LOG.encode()))])
+async def test_head_tells_the_length_and_sends_nothing(api: httpx2.AsyncClient, name: str, size: int) -> None:
+    answer = await api.head(f"/files/{TOKEN}/{name}")
+    assert (answer.status_code, answer.headers["content-length"], answer.content) == (200, str(size), b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/files/{TOKEN}/recording_multi_channel.wav",
+        f"/files/{TOKEN}/secret.txt",
+        f"/files/{TOKEN}/public_log.txt.gz",
+        f"/files/{TOKEN}/..%2Frecording.wav",
+        f"/files/{'f' * 32}/recording.wav",
+        "/files/../recording.wav",
+        f"/files/..%2F{TOKEN}/recording.wav",
+        f"/files/{TOKEN}",
+        "/files/",
+    ],
+)
+async def test_nothing_else_is_served(api: httpx2.AsyncClient, path: str) -> None:
+    answer = await api.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["status"] == "error"
