@@ -7,8 +7,9 @@ import pytest
 from retold.audio.pcm import first_audible, last_audible, silence, to_pcm, to_samples
 from retold.domain.transcript import Word
 from retold.ports import SpeechAudio, Transcribed, VoiceSettings
+from retold.providers.local_tts import LocalTextToSpeech
 from retold.providers.scripted import ScriptedSpeechToText, ScriptedTextToSpeech
-from retold.settings import ScriptedSettings
+from retold.settings import LocalSpeechSettings, ScriptedSettings
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 MS = 16
@@ -126,3 +127,16 @@ async def test_finals_and_first_audio_come_after_their_delay() -> None:
     spoken = ScriptedTextToSpeech(settings).stream("word " * 50, VoiceSettings())
     came_at = [anyio.current_time() - began async for _ in spoken]
     assert came_at == pytest.approx([0.12] * 9, abs=0.002)
+
+
+async def test_scripted_speech_is_ready_at_once_and_knows_the_voices_of_the_embedded_one() -> None:
+    stt, tts = ScriptedSpeechToText(NO_DELAY), ScriptedTextToSpeech(NO_DELAY)
+    began = anyio.current_time()
+    await stt.warm_up()
+    await tts.warm_up()
+    assert anyio.current_time() == began
+    assert tts.voice_ids == LocalTextToSpeech(LocalSpeechSettings()).voice_ids
+
+
+async def test_blank_text_makes_no_tone() -> None:
+    assert [spoken async for spoken in ScriptedTextToSpeech(NO_DELAY).stream(" ", VoiceSettings())] == []
