@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from retold.caller.scenario import parse_scenario
 from retold.domain.reasons import DisconnectionReason, status_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +26,11 @@ def named(path: Path) -> str:
 def first_cells(page: str) -> list[str]:
     """The first cell of each table row of a reference page."""
     return re.findall(r"^\| ([^|]+?) \|", (REFERENCE / page).read_text(), flags=re.MULTILINE)
+
+
+def fenced(page: str, language: str) -> list[str]:
+    """The contents of a page's fenced blocks in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
 def python_snippets() -> list[tuple[str, str]]:
@@ -91,3 +97,14 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize(("place", "code"), [pytest.param(*snippet, id=snippet[0]) for snippet in python_snippets()])
 def test_python_snippets_parse(place: str, code: str) -> None:
     ast.parse(code, filename=place)
+
+
+def test_the_scenario_of_the_command_line_page_is_a_scenario() -> None:
+    (scenario,) = fenced("docs/reference/cli.md", "yaml")
+    assert len(parse_scenario(scenario, folder=ROOT).steps) == 5
+
+
+def test_scenario_files_named_in_the_readme_exist() -> None:
+    named_files = [name for block in fenced("README.md", "sh") for name in re.findall(r"\S+\.yaml", block)]
+    assert named_files
+    assert [name for name in named_files if not (ROOT / name).is_file()] == []

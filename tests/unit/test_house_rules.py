@@ -1,9 +1,10 @@
 """The rules of this code base that no linter knows: sizes, forbidden words and calls, and the drawn error tree."""
 
 import ast
+import functools
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -44,10 +45,12 @@ def tracked_files(*patterns: str) -> list[Path]:
     return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
 
 
-def parsed(*patterns: str) -> Iterator[tuple[Path, ast.Module]]:
+@functools.cache
+def parsed(*patterns: str) -> Sequence[tuple[Path, ast.Module]]:
     """Each matching Python file and its syntax tree."""
-    for path in tracked_files(*patterns):
-        yield path.relative_to(ROOT), ast.parse(path.read_text(), filename=str(path))
+    return [
+        (path.relative_to(ROOT), ast.parse(path.read_text(), filename=str(path))) for path in tracked_files(*patterns)
+    ]
 
 
 def lines_matching(expression: re.Pattern[str]) -> list[str]:

@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 async def test_ten_minutes_pass_in_a_moment() -> None:
     really_started_s = time.monotonic()
     started_s = anyio.current_time()
-    for _ in range(600 * 50):
-        await anyio.sleep(0.02)
+    for _ in range(600 * 5):
+        await anyio.sleep(0.2)
     assert anyio.current_time() - started_s == pytest.approx(600)
     assert time.monotonic() - really_started_s < 20
 

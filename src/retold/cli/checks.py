@@ -14,6 +14,7 @@ from typing import Literal
 from urllib import error, request
 
 from retold.app.listen import bind
+from retold.clock import SystemClock
 from retold.providers.models import local_models
 from retold.settings import Settings
 
@@ -46,7 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
         grade_sqlite(_parse(sqlite3.sqlite_version)),
         *check_models(settings),
         check_port(settings.host, settings.port),
-        check_clock(time.time()),
+        check_clock(SystemClock().wall_ms() / 1000),
         check_rights(settings.data_dir),
         check_disk(settings.data_dir, settings.min_free_disk_mb),
     ]

@@ -49,3 +49,8 @@ def test_values_are_quoted_on_their_way_in() -> None:
 @given(st.text(alphabet="{} ab"), st.dictionaries(st.text(alphabet="{} ab", max_size=3), st.text(alphabet="{}ab")))
 def test_any_template_is_harmless(template: str, variables: dict[str, str]) -> None:
     substitute(template, dict(variables))
+
+
+def test_values_that_bring_placeholders_in_are_followed_four_deep() -> None:
+    chain: dict[str, JsonValue] = {"a": "{{b}}", "b": "{{c}}", "c": "{{d}}", "d": "{{e}}", "e": "never reached"}
+    assert substitute("{{a}}", chain) == "{{e}}"
