@@ -1,0 +1,1 @@
+"""The demo brain: Ada, receptionist of a dental practice, who speaks the LLM websocket. Rules, no model, no network."""
