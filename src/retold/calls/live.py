@@ -143,7 +143,7 @@ class LiveCalls:
         """End calls that nobody joins in time, and catch up after a full disk; runs until cancelled."""
         was_well = True
         while True:
-            await self._end_overdue()
+            await self.end_overdue()
             is_well = self._archive.store.health is StorageHealth.OK
             if is_well and not was_well:
                 await self._catch_up()
@@ -153,17 +153,18 @@ class LiveCalls:
             with anyio.move_on_after(max(0.0, min(due_ms - now_ms, LOOK_MS)) / 1000):
                 await self._news.wait()
 
+    async def end_overdue(self) -> None:
+        """End the calls that nobody has joined in time."""
+        while self._deadlines and self._deadlines[0].at_ms <= self._clock.monotonic_ms():
+            record = heapq.heappop(self._deadlines).record
+            if self._expected.pop(record.call.call_id, None) is not None:
+                await self._end(record)
+
     def _expect_until(self, record: CallRecord, at_ms: float) -> None:
         self._expected[record.call.call_id] = record
         heapq.heappush(self._deadlines, _Deadline(at_ms, record.call.call_id, record))
         self._news.set()
         self._news = anyio.Event()
-
-    async def _end_overdue(self) -> None:
-        while self._deadlines and self._deadlines[0].at_ms <= self._clock.monotonic_ms():
-            record = heapq.heappop(self._deadlines).record
-            if self._expected.pop(record.call.call_id, None) is not None:
-                await self._end(record)
 
     async def _end(self, record: CallRecord) -> None:
         reason = (
