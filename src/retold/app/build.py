@@ -6,6 +6,7 @@ with the data folder locked:
 ```
 """
 
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Self
@@ -22,6 +23,7 @@ from retold.calls.finish import Archive
 from retold.calls.live import LiveCalls
 from retold.calls.recover import recover
 from retold.clock import Clock
+from retold.demo import app as demo_brain
 from retold.domain.agent import DEMO_AGENT_ID, DEMO_BRAIN_URL, Agent, CustomLlm
 from retold.domain.call import Call
 from retold.engine.session import CallSession
@@ -38,7 +40,6 @@ from retold.storage.tape import Recorder
 
 END_TIMEOUT_S = 5.0
 """Calls that still run when the server is left have this long to be written down; recovery does the rest."""
-DEMO_PATH = "/demo-brain/llm-websocket"
 _MB = 1024 * 1024
 
 log = structlog.stdlib.get_logger()
@@ -54,7 +55,7 @@ class App:
     def __init__(self, settings: Settings, clock: Clock, disk: Disk) -> None:
         self.settings = settings
         self.first_key: str | None = None
-        """The API key, when this start made or was given the first one."""
+        """The API key that this start made, because there was none: to be shown once."""
         self._clock = clock
         self._disk = disk
         self._demo_address: str | None = None
@@ -62,7 +63,7 @@ class App:
 
     def listens_at(self, url: str) -> None:
         """Say where the listener is, so that the demo agent reaches its brain."""
-        self._demo_address = "ws" + url.removeprefix("http") + DEMO_PATH
+        self._demo_address = "ws" + url.removeprefix("http") + demo_brain.PATH
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Self]:
@@ -97,7 +98,7 @@ class App:
                 responder=self._responder,
                 session=CallSession,
             )
-            self.asgi = make_application(ApiContext(deps, tasks, speech.state))
+            self.asgi = make_application(ApiContext(deps, tasks, speech.state), demo_brain.routes())
             tasks.start_soon(self.live.run)
             tasks.start_soon(speech.warm_up)
             try:
@@ -114,19 +115,17 @@ class App:
 
     async def _first_start(self) -> None:
         """Make what a server must have: an API key and the demo agent."""
-        given = self.settings.api_key.get_secret_value() if self.settings.api_key else None
-        has_keys = bool(await self.store.list_api_keys(DEFAULT_ORG_ID))
-        if given or not has_keys:
-            await self._add_key(given or new_api_key())
+        if self.settings.api_key:
+            await self._add_key(self.settings.api_key.get_secret_value(), "RETOLD_API_KEY")
+        elif not await self.store.list_api_keys(DEFAULT_ORG_ID):
+            self.first_key = new_api_key()
+            await self._add_key(self.first_key, "first key")
         if await self.store.find_agent(DEFAULT_ORG_ID, DEMO_AGENT_ID) is None:
             await self.store.save_agent(DEFAULT_ORG_ID, demo_agent(self._clock.wall_ms()))
 
-    async def _add_key(self, key: str) -> None:
-        try:
-            await self.store.create_api_key(DEFAULT_ORG_ID, "first key", hash_api_key(key), shown_prefix(key))
-        except Conflict:
-            return
-        self.first_key = key
+    async def _add_key(self, key: str, name: str) -> None:
+        with contextlib.suppress(Conflict):
+            await self.store.create_api_key(DEFAULT_ORG_ID, name, hash_api_key(key), shown_prefix(key))
 
 
 def build_app(settings: Settings, clock: Clock, disk: Disk | None = None) -> App:
