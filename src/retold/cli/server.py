@@ -1,9 +1,11 @@
 """Runs one server in this process: banner, signals, drain."""
 
 import errno
+import importlib.resources
 import importlib.util
 import socket
 import sys
+from pathlib import Path
 from signal import SIGINT, SIGTERM
 
 import anyio
@@ -89,17 +91,29 @@ async def _drain(app: App, signals: _Signals) -> None:
 
 
 def _print_banner(app: App, url: str) -> None:
-    key = app.first_key
     program = sys.argv[0] if sys.argv[0].endswith("retold") else f"{sys.executable} -m retold"
-    typer.echo(f"Retold {__version__} is ready at {url}")
-    if key:
-        typer.echo(f"  API key     {key}\n              shown this once; `{program} keys create` makes another")
+    key = app.first_key or "YOUR_API_KEY"
+    lines = [f"Retold {__version__} is ready at {url}"]
+    if app.first_key:
+        lines += [f"  API key     {key}", f"              shown this once; `{program} keys create` makes another"]
+    elif app.settings.api_key:
+        lines += ["  API key     the one in RETOLD_API_KEY"]
     else:
-        typer.echo(f"  API key     the one you have; `{program} keys create` makes another")
-    typer.echo(f"  Demo agent  {DEMO_AGENT_ID}")
-    typer.echo("  Place a call to it:")
-    typer.echo(f"    {program} call --server {url} --api-key {key or 'YOUR_API_KEY'} --agent {DEMO_AGENT_ID}")
+        lines += [f"  API key     the one you have; `{program} keys create` makes another"]
+    lines += [
+        f"  Demo agent  {DEMO_AGENT_ID}",
+        "  Place a call to it:",
+        f"    {program} call {_scenario()} --server {url} --api-key {key}",
+    ]
+    typer.echo("\n".join(lines))
     sys.stdout.flush()
+
+
+def _scenario() -> str:
+    """The shipped scenario of a first call, named as short as it can be from here."""
+    path = Path(str(importlib.resources.files("retold.caller") / "scenarios" / "booking.yaml"))
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _bind(settings: Settings) -> socket.socket:

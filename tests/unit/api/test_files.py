@@ -56,7 +56,7 @@ async def test_the_compressed_log_comes_as_text(api: httpx2.AsyncClient) -> None
         ("lines=0-1", 200, slice(None)),
     ],
 )
-async def test_a_range_is_served(  # noqa: PLR0913, PLR0917 - a table of cases
+async def test_a_range_is_served(
     api: httpx2.AsyncClient, name: str, content: bytes, asked: str, status: int, part: slice | None
 ) -> None:
     answer = await api.get(f"/files/{TOKEN}/{name}", headers={"Range": asked})
