@@ -15,8 +15,9 @@ STALL_MS = 200.0
 """A chunk this much later than the count says starts a stall."""
 HOLD_MS = 60.0
 """How long chunks are held after a stall to see whether a burst follows."""
-MAX_AHEAD_MS = 200.0
-"""A caller whose samples run this far ahead of real time has chunks dropped until real time catches up."""
+MAX_AHEAD_MS = 20.0
+"""Sound cannot arrive before it was made: samples further ahead of now than this say that the count began too late (the
+first chunk was held up) or that the caller's clock runs fast. The surplus is dropped, so that what follows lies right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,11 @@ class CallerClock:
         if arrived_at - self._next_sample > self._sample(STALL_MS):
             self._held, self._held_since_ms = [pcm], now_ms
             return []
-        if self._next_sample + samples - self._sample(now_ms) > self._sample(MAX_AHEAD_MS):
-            self.dropped_samples += samples
-            return []
-        return [self._lay(pcm)]
+        surplus = self._next_sample + samples - self._sample(now_ms + MAX_AHEAD_MS)
+        if surplus > 0:
+            self.dropped_samples += min(surplus, samples)
+            pcm = pcm[2 * surplus :]
+        return [self._lay(pcm)] if pcm else []
 
     def _release(self, now_ms: float) -> list[Placed]:
         held = sum(len(pcm) for pcm in self._held) // 2

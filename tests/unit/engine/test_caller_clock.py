@@ -162,3 +162,11 @@ def test_positions_never_overlap_or_go_back(arrivals: list[tuple[int, float]], s
             reached = placed.start_sample + len(placed.pcm) // 2
             laid += len(placed.pcm) // 2
     assert laid + clock.dropped_samples == sent
+
+
+def test_a_first_chunk_that_was_held_up_does_not_make_the_rest_late() -> None:
+    line = Line()
+    line.arrive(0, 120)
+    for number in range(1, 20):
+        line.arrive(number, max(120, (number + 1) * CHUNK_MS))
+    assert line.placed[-1].start_sample + SAMPLES <= (20 * CHUNK_MS + MAX_AHEAD_MS) * RATE / 1000
