@@ -16,8 +16,8 @@ STALL_MS = 200.0
 HOLD_MS = 60.0
 """How long chunks are held after a stall to see whether a burst follows."""
 MAX_AHEAD_MS = 20.0
-"""Sound cannot arrive before it was made: samples further ahead of now than this say that the count began too late (the
-first chunk was held up) or that the caller's clock runs fast. The surplus is dropped, so that what follows lies right."""
+"""Sound cannot arrive before it was made: samples further ahead of now than this say that the count began too late
+(the first chunk was held up) or that the caller's clock runs fast. The surplus is dropped; what follows lies right."""
 
 
 @dataclass(frozen=True, slots=True)
