@@ -1,0 +1,77 @@
+"""A wss address: the connection goes to the checked number, but certificate and Host header are those of the name."""
+
+import datetime as dt
+import ssl
+from collections.abc import Sequence
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from retold.errors import ConnectFailed
+from retold.outbound import Outbound
+
+pytestmark = pytest.mark.anyio
+
+
+def certificate(folder: Path, host: str) -> Path:
+    """A self-signed certificate and its key in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / f"{host}.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(signed.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("host", "is_served"), [("brain.test", True), ("other.test", False)], ids=["its own name", "another name"]
+)
+async def test_the_pinned_connection_keeps_the_name(tmp_path: Path, host: str, is_served: bool) -> None:
+    pem = certificate(tmp_path, "brain.test")
+    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server_tls.load_cert_chain(pem)
+    hosts: list[str] = []
+
+    def look(socket: ServerConnection, request: Request) -> Response | None:
+        hosts.append(request.headers["Host"])
+        return None if request.path == "/llm" else socket.respond(HTTPStatus.NOT_FOUND, "")
+
+    async def attend(socket: ServerConnection) -> None:
+        await socket.send("hello")
+
+    async def resolve(name: str, port: int) -> Sequence[str]:
+        return ["127.0.0.1"]
+
+    async with serve(attend, "127.0.0.1", 0, ssl=server_tls, process_request=look) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        outbound = Outbound(
+            ["*"], lambda: None, resolve=resolve, make_tls=lambda: ssl.create_default_context(cafile=str(pem))
+        )
+        if is_served:
+            socket = await outbound.connect_websocket(f"wss://{host}:{port}/llm", timeout_s=5)
+            assert await socket.receive() == "hello"
+            await socket.close()
+        else:
+            with pytest.raises(ConnectFailed, match="certificate"):
+                await outbound.connect_websocket(f"wss://{host}:{port}/llm", timeout_s=5)
+    assert hosts == ([f"brain.test:{port}"] if is_served else [])
