@@ -4,8 +4,9 @@
     THINKING  -> HEARING    the caller speaks before the reply is heard
     THINKING  -> LISTENING  the reply is empty, or does not come
     LISTENING -> HEARING    the caller speaks
-    LISTENING -> THINKING   the caller has been silent for long: remind
-    HEARING   -> THINKING   the caller is done: ask for a reply; or it was only noise and a reply is on its way
+    LISTENING -> THINKING   the caller has been silent for long: remind; or the responder interrupts
+    HEARING   -> THINKING   the caller is done: ask for a reply; or it was only noise and a reply is on its way;
+                            or the responder interrupts the caller
     HEARING   -> LISTENING  it was only noise
     SPEAKING  -> LISTENING  the reply has been heard
     SPEAKING  -> HEARING    the caller took the floor, or was still speaking when the reply ended
@@ -87,7 +88,7 @@ def _react(state: State, event: TurnEvent, rules: Rules) -> Step:  # noqa: PLR09
             return _reply_void(state, event)
         case ReplyDone(reply=reply) if reply == state.reply and state.phase is Phase.SPEAKING:
             return _reply_done(state, event, rules)
-        case InterruptBegun():
+        case InterruptBegun(reply=reply) if reply != state.reply:
             return _interrupt(state, event)
         case Stopped(reason=reason, detail=detail):
             return _end(state, reason, detail)
@@ -105,7 +106,7 @@ def _speech_started(state: State, event: SpeechStarted) -> Step:
 
 
 def _speech_ended(state: State, event: SpeechEnded) -> Step:
-    spoken_ms = max(0.0, event.end_ms - state.onset_ms) if math.isfinite(state.onset_ms) else 0.0
+    spoken_ms = max(0.0, event.end_ms - state.onset_ms)
     state = replace(
         state,
         is_user_speaking=False,
@@ -131,6 +132,8 @@ def _words(state: State, event: Words, rules: Rules) -> Step:
     match state.phase:
         case Phase.SPEAKING if _may_interrupt(state, rules) and asks_for_floor(event.text, rules):
             return _give_floor(state, f'the caller said "{event.text}"')
+        case Phase.THINKING if _is_talked_over(state):
+            return state, ()
         case Phase.LISTENING | Phase.THINKING if event.text:
             return replace(state, phase=Phase.HEARING), (Announce(Turn.USER),)
         case _:
@@ -148,8 +151,15 @@ def _reply_void(state: State, event: ReplyVoid) -> Step:
         return _end(state, DisconnectionReason.AGENT_HANGUP, "the agent ended the call")
     state = replace(state, reply=None, is_reply_ready=False, quiet_since_ms=event.at_ms)
     if state.phase is Phase.THINKING:
-        return replace(state, phase=Phase.LISTENING), (Decide("agent stays silent", "the reply is empty"),)
+        return _stop_thinking(state, Decide("agent stays silent", "the reply is empty"))
     return state, ()
+
+
+def _stop_thinking(state: State, decision: Decide) -> Step:
+    """No reply to wait for; the caller is heard who was talked over by an interrupt that came to nothing."""
+    if state.is_user_speaking or state.heard:
+        return replace(state, phase=Phase.HEARING), (decision, Announce(Turn.USER))
+    return replace(state, phase=Phase.LISTENING), (decision,)
 
 
 def _reply_done(state: State, event: ReplyDone, rules: Rules) -> Step:
@@ -194,7 +204,12 @@ def _end(state: State, reason: DisconnectionReason, detail: str) -> Step:
 
 
 def _may_interrupt(state: State, rules: Rules) -> bool:
-    return rules.can_interrupt and state.is_interruptible and math.isfinite(state.onset_ms)
+    return rules.can_interrupt and state.is_interruptible and not _is_talked_over(state)
+
+
+def _is_talked_over(state: State) -> bool:
+    """The responder took the floor while the caller spoke, and the caller has not begun again since."""
+    return math.isinf(state.onset_ms)
 
 
 # --- what time alone brings about ---------------------------------------------------------------
@@ -265,19 +280,19 @@ def _settle_thinking(state: State, at_ms: float, rules: Rules) -> Step:
     if state.is_reply_ready and state.reply is not None:
         if state.reply == BEGIN_MESSAGE and at_ms < rules.begin_message_delay_ms:
             return state, ()
-        speaking = replace(state, phase=Phase.SPEAKING, overlap=Overlap.NONE, heard=(), speech_ms=0.0)
+        speaking = replace(state, phase=Phase.SPEAKING, overlap=Overlap.NONE)
         return speaking, (Announce(Turn.AGENT), Play(state.reply))
     if state.reply is None or at_ms >= state.thinking_since_ms + rules.reply_timeout_ms:
         late = Decide("listen again", f"no reply within {rules.reply_timeout_ms:.0f} ms")
-        return replace(state, phase=Phase.LISTENING, quiet_since_ms=at_ms), (late,)
+        return _stop_thinking(replace(state, quiet_since_ms=at_ms), late)
     return state, ()
 
 
 def _settle_overlap(state: State, at_ms: float, rules: Rules) -> Step:
     if not _may_interrupt(state, rules):
-        return state, ()
+        return _speak_on(state)
     if state.is_user_speaking:
-        return _settle_growing_overlap(state, at_ms - state.onset_ms, rules)
+        return _settle_growing_overlap(state, at_ms, rules)
     if state.overlap is not Overlap.HELD:
         return state, ()
     if state.is_awaiting_words and at_ms < state.speech_end_ms + rules.verdict_timeout_ms:
@@ -286,15 +301,23 @@ def _settle_overlap(state: State, at_ms: float, rules: Rules) -> Step:
     return replace(state, overlap=Overlap.NONE, speech_ms=0.0), (Resume(), Decide("agent resumes", reason))
 
 
-def _settle_growing_overlap(state: State, overlap_ms: float, rules: Rules) -> Step:
-    if state.overlap is Overlap.HELD:
-        if overlap_ms >= rules.verdict_timeout_ms:
-            return _give_floor(state, f"the caller has been speaking for {overlap_ms:.0f} ms")
+def _speak_on(state: State) -> Step:
+    """The rules have changed in the middle of an overlap: the caller may no longer interrupt."""
+    if state.overlap is Overlap.NONE:
         return state, ()
-    if overlap_ms >= rules.hold_after_ms:
-        held = Decide("agent holds", f"the caller has been speaking over it for {overlap_ms:.0f} ms")
+    action = Resume() if state.overlap is Overlap.HELD else Unduck()
+    return replace(state, overlap=Overlap.NONE), (action, Decide("agent goes on", "it may not be interrupted"))
+
+
+def _settle_growing_overlap(state: State, at_ms: float, rules: Rules) -> Step:
+    if state.overlap is Overlap.HELD:
+        if at_ms >= state.onset_ms + rules.verdict_timeout_ms:
+            return _give_floor(state, f"the caller has been speaking for {at_ms - state.onset_ms:.0f} ms")
+        return state, ()
+    if at_ms >= state.onset_ms + rules.hold_after_ms:
+        held = Decide("agent holds", f"the caller has been speaking over it for {at_ms - state.onset_ms:.0f} ms")
         return replace(state, overlap=Overlap.HELD), (Hold(), held)
-    if state.overlap is Overlap.NONE and overlap_ms >= rules.duck_after_ms:
+    if state.overlap is Overlap.NONE and at_ms >= state.onset_ms + rules.duck_after_ms:
         return replace(state, overlap=Overlap.DUCKED), (Duck(), Decide("agent ducks", "the caller makes a sound"))
     return state, ()
 
@@ -316,7 +339,7 @@ def deadline(state: State, rules: Rules) -> float:
         case Phase.HEARING if not state.is_user_speaking:
             if state.is_awaiting_words:
                 due.append(state.speech_end_ms + rules.words_timeout_ms)
-            elif state.heard:
+            else:
                 due.append(state.speech_end_ms + wait_ms(" ".join(said.text for said in state.heard), rules))
         case Phase.THINKING if state.is_reply_ready:
             due.append(rules.begin_message_delay_ms)
