@@ -1,6 +1,6 @@
 """A call for a person's eyes: the live view while it runs, and the report after it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,14 +13,21 @@ from rich.text import Text
 from retold.caller.run import CallResult
 
 _LIVE_LINES = 12
-_STYLES = {"agent": "cyan", "user": "green"}
+_STYLES = {"agent": "cyan", "user": "green", "tool": "yellow"}
+_PIPED_WIDTH = 120
 _LATENCIES = (
-    ("e2e", "caller stops -> agent starts"),
-    ("asr", "recognition behind the audio"),
-    ("llm", "brain asked -> first words"),
-    ("llm_websocket_network_rtt", "round trip to the brain"),
-    ("tts", "text -> first sound"),
+    ("e2e", "caller stops, agent starts"),
+    ("asr", "words behind the audio"),
+    ("llm", "brain asked, first words"),
+    ("llm_websocket_network_rtt", "to the brain and back"),
+    ("tts", "text in, first sound"),
 )
+
+
+def report_console() -> Console:
+    """Standard output, as wide as the terminal, or as wide as a page when it is piped."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPED_WIDTH)
 
 
 class LiveView:
@@ -64,39 +71,48 @@ class LiveView:
 def print_report(console: Console, title: str, result: CallResult) -> None:
     """Print what was said when, tool calls, latencies, why the call ended and where its files are."""
     call = result.call
-    console.print(Text(f"\n{title}", style="bold"), Text(call["call_id"], style="dim"))
-    for line in _transcript_lines(call):
-        console.print(line)
+    console.print(Text.assemble("\n", (title, "bold"), "  ", (call["call_id"], "dim")))
+    console.print(_transcript_table(call))
     console.print(_latency_table(call))
     seconds = (call.get("duration_ms") or 0) / 1000
     console.print(f"ended: {call.get('disconnection_reason')} ({call['call_status']}) after {seconds:.1f} s")
     if result.saved_in is not None:
-        console.print(f"saved: {_relative(result.saved_in)}/", soft_wrap=True)
+        console.print(f"saved: {_relative(result.saved_in)}/", soft_wrap=True, markup=False)
     for failure in result.failures:
-        console.print(Text(f"NOT AS EXPECTED: {failure}", style="bold red"))
+        console.print(Text(f"NOT AS EXPECTED: {failure}", style="bold red"), soft_wrap=True)
 
 
-def _transcript_lines(call: Mapping[str, Any]) -> Iterator[Text]:
+def _transcript_table(call: Mapping[str, Any]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
     for item in call.get("transcript_with_tool_calls") or call.get("transcript_object") or []:
-        match item:
-            case {"role": "agent" | "user" as role, "content": content}:
-                words = item.get("words") or []
-                times = f"{words[0]['start']:6.2f} to {words[-1]['end']:6.2f} s" if words else " " * 18
-                yield Text.assemble((times, "dim"), "  ", (f"{role:>5}", _STYLES[role]), "  ", content)
-            case {"role": "tool_call_invocation", "name": name, "arguments": arguments}:
-                yield Text.assemble(" " * 20, (" tool", "yellow"), f"  {name}({arguments})")
-            case {"role": "tool_call_result", "content": content}:
-                yield Text.assemble(" " * 20, (" tool", "yellow"), f"  gave {content}")
-            case _:
-                yield Text(" " * 20 + f"       {item}")
+        times, who, what = _row(item)
+        table.add_row(times, Text(who, style=_STYLES[who]), Text(what))
+    return table
+
+
+def _row(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Times, speaker and content of one transcript item."""
+    match item:
+        case {"role": "tool_call_invocation", "name": name, "arguments": arguments}:
+            return "", "tool", f"{name}({arguments})"
+        case {"role": "tool_call_result", "content": content}:
+            return "", "tool", f"gave {content}"
+        case _:
+            words = item.get("words") or []
+            times = f"{words[0]['start']:.2f} to {words[-1]['end']:.2f} s" if words else ""
+            return times, str(item["role"]), str(item["content"])
 
 
 def _latency_table(call: Mapping[str, Any]) -> Table:
-    table = Table("latency (ms)", "p50", "p95", "max", "each turn", box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table("latency in ms", "p50", "p95", "max", "each", box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name, meaning in _LATENCIES:
         if stats := (call.get("latency") or {}).get(name):
-            values = "  ".join(f"{value:.0f}" for value in stats["values"][:_LIVE_LINES])
-            row = (f"{name}: {meaning}", *(f"{stats[key]:.0f}" for key in ("p50", "p95", "max")), values)
+            values = " ".join(f"{value:.0f}" for value in stats["values"][:_LIVE_LINES])
+            more = " ..." if stats["num"] > _LIVE_LINES else ""
+            row = (f"{name}: {meaning}", *(f"{stats[key]:.0f}" for key in ("p50", "p95", "max")), values + more)
             table.add_row(*row)
     return table
 

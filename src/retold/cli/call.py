@@ -47,6 +47,9 @@ def call(  # noqa: PLR0913, PLR0917 - one parameter per option, as typer reads t
     failures = _run(lambda: _place(wanted, address, save, as_json=as_json))
     for failure in failures:
         typer.echo(f"not as expected: {failure}", err=True)
+    if failures:
+        log = f"see {save / 'log.txt'}" if save else "--save DIR keeps the call's log, which says why"
+        typer.echo(f"  fix: {log}", err=True)
     raise typer.Exit(1 if failures else 0)
 
 
@@ -57,11 +60,10 @@ def demo(
     ] = None,
 ) -> None:
     """Place three calls to the demo agent and print them: a booking, a barge-in, an agent that hangs up."""
-    from rich.console import Console
-
     from retold.caller.demo import run_demo
+    from retold.caller.show import report_console
 
-    raise typer.Exit(0 if _run(lambda: run_demo(Console(), save, prompts)) else 1)
+    raise typer.Exit(0 if _run(lambda: run_demo(report_console(), save, prompts)) else 1)
 
 
 def _address(server: str | None, api_key: str | None) -> Any:

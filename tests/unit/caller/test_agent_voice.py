@@ -42,6 +42,22 @@ def test_agent_is_done_300_ms_after_its_last_sound() -> None:
     assert voice.done_ms(0, 1_800) == 1_500
 
 
+def test_pause_between_sentences_is_not_the_end() -> None:
+    voice = AgentVoice(RATE)
+    voice.hear(0, sound(500) + sound(400, FAINT))
+    assert voice.done_ms(0, 880) is None
+    voice.hear(900, sound(500))
+    assert voice.done_ms(0, 1_600) is None
+    assert voice.done_ms(0, 1_700) == 1_400
+
+
+def test_peer_that_sends_silence_for_ever_is_done_after_a_second() -> None:
+    voice = AgentVoice(RATE)
+    voice.hear(0, sound(500) + sound(5_000, FAINT))
+    assert voice.done_ms(0, 1_499) is None
+    assert voice.done_ms(0, 1_500) == 500
+
+
 def test_speech_that_began_too_early_does_not_count() -> None:
     voice = AgentVoice(RATE)
     voice.hear(1_000, sound(500))
