@@ -132,7 +132,5 @@ class Playout:
 
     def _call_ms(self, reply_sample: int) -> float:
         """When a reply sample was last played; samples not taken yet follow the last span."""
-        for span in reversed(self._spans):
-            if span.reply_start <= reply_sample:
-                return (span.call_start + reply_sample - span.reply_start) * 1000 / self.sample_rate
-        return 0.0
+        span = next(span for span in reversed(self._spans) if span.reply_start <= reply_sample)
+        return (span.call_start + reply_sample - span.reply_start) * 1000 / self.sample_rate

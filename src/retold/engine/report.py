@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from retold.domain.latency import CallLatency, stats
 from retold.domain.reasons import DisconnectionReason
@@ -194,6 +195,8 @@ class LatencyFold:
                 times.tts_received_ms = _first(times.tts_received_ms, event.at_ms)
             case t.ReplyStarted():
                 times.started_ms = _first(times.started_ms, event.at_ms)
+            case _:
+                assert_never(event)
 
     def latency(self) -> CallLatency:
         """The `latency` object so far. e2e: one point per turn in which the agent answered the caller aloud."""
