@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 CALL = Call(call_id="call_1", agent_id="agent_1")
 SETTINGS = Settings(
-    llm_open_timeout_ms=300, llm_retry_gap_ms=20, llm_keepalive_timeout_ms=250, llm_ping_interval_ms=100
+    llm_open_timeout_ms=800, llm_retry_gap_ms=20, llm_keepalive_timeout_ms=600, llm_ping_interval_ms=100
 )
 
 
@@ -69,7 +69,7 @@ async def test_a_port_where_nobody_listens_is_an_open_error() -> None:
 
 
 async def test_a_server_that_opens_too_slowly_is_an_open_error() -> None:
-    async with llm_server(opens_after_s=0.6) as server, ended(responder(server.url)) as heard:
+    async with llm_server(opens_after_s=1.2) as server, ended(responder(server.url)) as heard:
         assert reason(heard) is DisconnectionReason.ERROR_LLM_WEBSOCKET_OPEN
         assert "LLM Ws init timeout on attempt 0" in heard.notes()
 
@@ -229,12 +229,10 @@ async def test_late_pongs_keep_the_connection_and_are_measured() -> None:
             await peer.says("ping_pong", timestamp=ping["timestamp"])
 
     async with llm_server(answers_late) as server, heard_from(responder(server.url)) as heard:
-        await anyio.sleep(0.8)
+        await heard.until(lambda: len(heard.of(RoundTrip)) >= 4)
         assert not heard.is_over
         assert server.handshakes == 1
-        trips = heard.of(RoundTrip)
-        assert len(trips) >= 4
-        assert all(60 <= trip.rtt_ms < 250 for trip in trips)
+        assert all(60 <= trip.rtt_ms < 600 for trip in heard.of(RoundTrip))
 
 
 async def test_a_server_that_never_says_anything_is_left_with_1000_when_the_call_ends() -> None:

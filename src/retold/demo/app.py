@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from retold.demo import protocol
+from retold.demo.protocol import Ada
 
 PATH: Final = "/demo-brain/llm-websocket"
 """The call id follows as the last part of the path."""
@@ -29,9 +29,10 @@ def app() -> Starlette:
 async def _attend(websocket: WebSocket) -> None:
     """Speak with one call until it ends; a platform that has not even pinged for a minute is gone."""
     await websocket.accept()
+    ada = Ada()
     try:
         with anyio.fail_after(_SILENCE_TIMEOUT_S) as silence:
-            await _say(websocket, protocol.opening())
+            await _say(websocket, ada.opening())
             while True:
                 message = await websocket.receive()
                 silence.deadline = anyio.current_time() + _SILENCE_TIMEOUT_S
@@ -41,7 +42,7 @@ async def _attend(websocket: WebSocket) -> None:
                 if text is None:
                     await websocket.close(_UNSUPPORTED, "only text frames are understood")
                     return
-                await _say(websocket, protocol.answers(text))
+                await _say(websocket, ada.answers(text))
     except WebSocketDisconnect:
         return
     except TimeoutError:

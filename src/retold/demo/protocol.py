@@ -1,14 +1,17 @@
 """Ada's side of the LLM websocket: what to send for what is received. Pure; wrong messages are ignored."""
 
 import json
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
 
 from retold.demo import rules
 from retold.demo.state import Line, Lookup, Reply
+from retold.demo.understanding import understand
 
 _CONFIG: Final = {"auto_reconnect": True, "call_details": True, "transcript_with_tool_calls": True}
+_REMEMBERED: Final = 512
 
 
 class _Utterance(msgspec.Struct, frozen=True):
@@ -45,26 +48,31 @@ class _ReminderRequired(_Received, frozen=True, tag="reminder_required"):
 _decoder = msgspec.json.Decoder(_PingPong | _CallDetails | _UpdateOnly | _ResponseRequired | _ReminderRequired)
 
 
-def opening() -> list[str]:
-    """The first messages on a connection: what Ada wants to be sent, and her begin message."""
-    return [_dumps({"response_type": "config", "config": _CONFIG}), *_spoken(rules.begin(), 0)]
+class Ada:
+    """Ada on one connection; she remembers how she read each utterance, and nothing else."""
 
+    def __init__(self) -> None:
+        self._read = lru_cache(maxsize=_REMEMBERED)(understand)
 
-def answers(text: str) -> list[str]:
-    """The messages that answer one of the platform's; none for an update or for nonsense. Never raises."""
-    try:
-        message = _decoder.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return []
-    match message:
-        case _PingPong(timestamp=timestamp_ms):
-            return [_dumps({"response_type": "ping_pong", "timestamp": timestamp_ms})]
-        case _ResponseRequired(response_id=response_id, transcript=transcript):
-            return _spoken(rules.reply_to(_lines(transcript)), response_id)
-        case _ReminderRequired(response_id=response_id, transcript=transcript):
-            return _spoken(rules.remind(_lines(transcript)), response_id)
-        case _:
+    def opening(self) -> list[str]:
+        """The first messages on a connection: what Ada wants to be sent, and her begin message."""
+        return [_dumps({"response_type": "config", "config": _CONFIG}), *_spoken(rules.begin(), 0)]
+
+    def answers(self, text: str) -> list[str]:
+        """The messages that answer one of the platform's; none for an update or for nonsense. Never raises."""
+        try:
+            message = _decoder.decode(text)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return []
+        match message:
+            case _PingPong(timestamp=timestamp_ms):
+                return [_dumps({"response_type": "ping_pong", "timestamp": timestamp_ms})]
+            case _ResponseRequired(response_id=response_id, transcript=transcript):
+                return _spoken(rules.reply_to(_lines(transcript), self._read), response_id)
+            case _ReminderRequired(response_id=response_id, transcript=transcript):
+                return _spoken(rules.remind(_lines(transcript), self._read), response_id)
+            case _:
+                return []
 
 
 def _lines(transcript: list[_Utterance]) -> list[Line]:

@@ -6,7 +6,7 @@ wrong: it depends on what the caller said and on what the caller heard, and on n
     book: day? -> (look up) time? -> confirm? -> booked      move: which? -> as book      cancel: which? -> confirm?
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -24,19 +24,22 @@ def begin() -> Reply:
     return Reply((GREETING,))
 
 
-def reply_to(transcript: Sequence[Line]) -> Reply:
-    """The answer to the last thing the caller said; any transcript has one, never empty."""
-    state = _after(transcript)
+def reply_to(transcript: Sequence[Line], read: Callable[[str], Meaning] = understand) -> Reply:
+    """The answer to the last thing the caller said; any transcript has one, never empty.
+
+    `read` may be a remembering `understand`: each reply reads the whole conversation again.
+    """
+    state = _after(transcript, read)
     return state.last if any(line.role == "user" for line in transcript) else begin()
 
 
-def remind(transcript: Sequence[Line]) -> Reply:
+def remind(transcript: Sequence[Line], read: Callable[[str], Meaning] = understand) -> Reply:
     """What to say to a caller who says nothing."""
-    pending = question(_after(transcript))
+    pending = question(_after(transcript, read))
     return Reply(("Are you still there?", pending) if pending else ("Are you still there?",))
 
 
-def _after(transcript: Sequence[Line]) -> State:
+def _after(transcript: Sequence[Line], read: Callable[[str], Meaning]) -> State:
     state = State()
     heard = ""
     for line in transcript:
@@ -44,7 +47,7 @@ def _after(transcript: Sequence[Line]) -> State:
             heard = f"{heard} {line.content}"
             continue
         before = state
-        state = _answer(state, understand(line.content), heard)
+        state = _answer(state, read(line.content), heard)
         if (state.task, state.slot, state.own) != (before.task, before.slot, before.own):
             # What was heard so far is about another plan: a yes to that is no yes to this.
             heard = ""

@@ -7,21 +7,24 @@ from typing import Final
 from retold.demo.practice import NUMBERS, Day, Part
 
 # Mishearings seen with small recognisers; longer ones first, because they are replaced in this order.
-_MISHEARD: Final = (
-    (r"\b(?:choose|two'?s|to's|tues|tuesdays|tuesday's) ?day\b|\btues\b|\btuesdays\b", "tuesday"),
-    (r"\b(?:wens|wednes|when's|once|ones) day\b|\bwensday\b|\bwed\b|\bwednesdays\b", "wednesday"),
-    (r"\b(?:thurs|thirst|thirs|third's|first's|thor's) ?day\b|\bthirsty\b|\bthurs?\b|\bthursdays\b", "thursday"),
-    (r"\b(?:fry|fri) ?day\b|\bfri\b|\bfridays\b", "friday"),
-    (r"\b(?:sat|satur|sata) ?day\b|\bsat\b|\bsaturdays\b", "saturday"),
-    (r"\b(?:mon|man|mun) ?day\b|\bmondays\b", "monday"),
-    (r"\b(?:sun|son) ?day\b|\bsundays\b", "sunday"),
-    (r"\bo'? ?clocks?\b|\ba clock\b", "oclock"),
-    (r"\ba ?m\b", "am"),
-    (r"\bp ?m\b", "pm"),
-    (r"\bcheck ?ups?\b|\bcheck-ups?\b", "checkup"),
-    (r"\bre ?schedule\b", "reschedule"),
-    (r"\bgood ?-?bye\b|\bbye ?-?bye\b", "goodbye"),
-    (r"\btooth ?ache\b", "toothache"),
+_MISHEARD: Final = tuple(
+    (re.compile(pattern), meant)
+    for pattern, meant in (
+        (r"\b(?:choose|two'?s|to's|tues|tuesdays|tuesday's) ?day\b|\btues\b|\btuesdays\b", "tuesday"),
+        (r"\b(?:wens|wednes|when's|once|ones) day\b|\bwensday\b|\bwed\b|\bwednesdays\b", "wednesday"),
+        (r"\b(?:thurs|thirst|thirs|third's|first's|thor's) ?day\b|\bthirsty\b|\bthurs?\b|\bthursdays\b", "thursday"),
+        (r"\b(?:fry|fri) ?day\b|\bfri\b|\bfridays\b", "friday"),
+        (r"\b(?:sat|satur|sata) ?day\b|\bsat\b|\bsaturdays\b", "saturday"),
+        (r"\b(?:mon|man|mun) ?day\b|\bmondays\b", "monday"),
+        (r"\b(?:sun|son) ?day\b|\bsundays\b", "sunday"),
+        (r"\bo'? ?clocks?\b|\ba clock\b", "oclock"),
+        (r"\ba ?m\b", "am"),
+        (r"\bp ?m\b", "pm"),
+        (r"\bcheck ?ups?\b|\bcheck-ups?\b", "checkup"),
+        (r"\bre ?schedule\b", "reschedule"),
+        (r"\bgood ?-?bye\b|\bbye ?-?bye\b", "goodbye"),
+        (r"\btooth ?ache\b", "toothache"),
+    )
 )
 _NUMBER_WORDS: Final = {word: number for number, word in enumerate(NUMBERS) if number} | {
     "twenty": 20,
@@ -61,7 +64,7 @@ def normalised(text: str) -> str:
     said = re.sub(r"(?<=\d)(?=[ap]m\b)", " ", said)
     said = re.sub(r"\s+", " ", said).strip()
     for pattern, meant in _MISHEARD:
-        said = re.sub(pattern, meant, said)
+        said = pattern.sub(meant, said)
     return said
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retold.demo.protocol import answers, opening
+from retold.demo.protocol import Ada
 from retold.ports import ForwardMetadata
 from retold.responders.llm_protocol import Unreadable, parse
 
@@ -15,11 +15,11 @@ from retold.responders.llm_protocol import Unreadable, parse
 def asked(kind: str, *lines: tuple[str, str], response_id: int = 4) -> list[dict[str, Any]]:
     transcript = [{"role": role, "content": content, "words": []} for role, content in lines]
     message = {"interaction_type": kind, "response_id": response_id, "transcript": transcript}
-    return [json.loads(answer) for answer in answers(json.dumps(message))]
+    return [json.loads(answer) for answer in Ada().answers(json.dumps(message))]
 
 
 def test_the_first_messages_configure_and_greet() -> None:
-    config, greeting, end = (json.loads(text) for text in opening())
+    config, greeting, end = (json.loads(text) for text in Ada().opening())
     assert config == {
         "response_type": "config",
         "config": {"auto_reconnect": True, "call_details": True, "transcript_with_tool_calls": True},
@@ -54,7 +54,7 @@ def test_a_reminder_has_its_own_words() -> None:
 
 
 def test_a_ping_is_echoed() -> None:
-    assert json.loads(*answers('{"interaction_type":"ping_pong","timestamp":7}')) == {
+    assert json.loads(*Ada().answers('{"interaction_type":"ping_pong","timestamp":7}')) == {
         "response_type": "ping_pong",
         "timestamp": 7,
     }
@@ -74,7 +74,7 @@ def test_a_ping_is_echoed() -> None:
     ids=lambda text: text[:40],
 )
 def test_the_rest_wants_no_answer(text: str) -> None:
-    assert answers(text) == []
+    assert Ada().answers(text) == []
 
 
 @given(st.lists(st.tuples(st.sampled_from(["agent", "user", "system", "tool"]), st.text(max_size=30)), max_size=6))
@@ -85,4 +85,4 @@ def test_whatever_was_said_the_answer_keeps_to_the_protocol(lines: list[tuple[st
 
 @given(st.text())
 def test_any_text_is_harmless(text: str) -> None:
-    answers(text)
+    Ada().answers(text)

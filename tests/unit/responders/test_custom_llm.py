@@ -1,5 +1,6 @@
 """The LLM websocket over time: opening, keepalive, reconnects, close codes, stale replies; on virtual time."""
 
+from contextlib import aclosing
 from typing import Any
 
 import anyio
@@ -351,6 +352,30 @@ async def test_the_end_of_the_call_closes_with_1000() -> None:
         assert heard.is_over
     assert server.sockets[0].closed_with == 1000
     assert heard.failure is None
+
+
+async def test_a_consumer_that_is_cancelled_leaves_with_1000_too() -> None:
+    server = FakeLlm()
+    async with anyio.create_task_group() as tasks:
+
+        async def consume() -> None:
+            async with aclosing(responder(server).acts()) as acts:
+                async for _ in acts:
+                    pass
+
+        tasks.start_soon(consume)
+        await soon()
+        tasks.cancel_scope.cancel()
+    assert server.sockets[0].closed_with == 1000
+
+
+async def test_a_consumer_that_leaves_after_an_act_leaves_with_1000_too() -> None:
+    server = FakeLlm()
+    async with aclosing(responder(server).acts()) as acts:
+        async for act in acts:
+            if act == Traffic("note", "LLM ws open"):
+                break
+    assert server.sockets[0].closed_with == 1000
 
 
 # --- reconnecting -----------------------------------------------------------------------------
