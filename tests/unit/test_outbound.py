@@ -110,7 +110,8 @@ FORBIDDEN_URLS = [
     "retold:demo-brain",
     "retold://demo-brain@127.0.0.1/", "RETOLD://demo-brain", "ws://brain.example.com:22/",
     "ws://brain.example.com:25/", "wss://brain.example.com:53/",
-    "ws://" + "a" * 254 + "/", "ws://brain.example.com/" + "a" * 9000, "ws://-brain.example.com/",
+    "ws://" + "a" * 254 + "/", "ws://" + "a" * 64 + ".example/", "ws://a..example/", "ws://./", "ws://.example/",
+    "ws://brain.example.com/" + "a" * 9000, "ws://-brain.example.com/",
     "ws://brain..example.com./?", "ws://b ad/",
 ]  # fmt: skip
 

@@ -161,8 +161,7 @@ def why_forbidden(address: str) -> str | None:
 def _normal_host(host: str) -> str:
     """The host in lower-case ASCII without the root's dot; raises ValueError when it is no host name."""
     host = host.removesuffix(".")
-    if not host.isascii():
-        host = host.encode("idna").decode().lower().removesuffix(".")
     if ":" in host:
         return str(ipaddress.IPv6Address(host))
-    return host
+    # Also for plain ASCII: the codec refuses labels that are empty or over 63 characters, as the resolver would.
+    return host.encode("idna").decode().lower().removesuffix(".")
