@@ -36,9 +36,9 @@ def run(settings: Settings) -> int:
         return anyio.run(_serve, settings, listener, backend_options={"use_uvloop": _has_uvloop()})
     except StorageError as error:
         raise fail(str(error), f"check the data folder {settings.data_dir}: `retold doctor`") from error
-    except PermissionError as error:
+    except OSError as error:
         raise fail(
-            f"no right to write to {error.filename or settings.data_dir}",
+            f"cannot use {error.filename or settings.data_dir}: {(error.strerror or str(error)).lower()}",
             f"choose another folder with --data-dir, or: chown -R $(id -u) {settings.data_dir}",
         ) from error
     finally:
@@ -47,9 +47,9 @@ def run(settings: Settings) -> int:
 
 async def _serve(settings: Settings, listener: socket.socket) -> int:
     signals = _Signals()
-    async with anyio.create_task_group() as tasks:
+    async with build_app(settings, SystemClock()).running() as app, anyio.create_task_group() as tasks:
         await tasks.start(signals.watch)
-        async with build_app(settings, SystemClock()).running() as app, listening(app.asgi, listener) as url:
+        async with listening(app.asgi, listener) as url:
             app.listens_at(url)
             _print_banner(app, url)
             await signals.first.wait()

@@ -1,0 +1,222 @@
+"""`retold serve` as a process: first start, drain, second signal, and what stops it from starting."""
+
+import http.client
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib import error, request
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from support.server import ServerProcess, running_server, start_server
+
+SILENCE = bytes(960)
+NO_KEY = ""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Generator[ServerProcess]:
+    with running_server(tmp_path / "data") as running:
+        yield running
+
+
+def ask(server: ServerProcess, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    asked = request.Request(  # noqa: S310 - our own http address
+        server.url + path,
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={**server.headers, "Content-Type": "application/json"},
+    )
+    try:
+        with request.urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own http address
+            return answer.status, json.loads(answer.read() or b"null")
+    except error.HTTPError as refused:
+        with refused:
+            return refused.code, json.loads(refused.read())
+
+
+@contextmanager
+def joined(server: ServerProcess) -> Generator[tuple[str, ClientConnection]]:
+    call_id = ask(server, "POST", "/v2/create-web-call", {"agent_id": "demo"})[1]["call_id"]
+    with connect(f"{server.ws_url}/audio-websocket/{call_id}", compression=None) as audio:
+        audio.send(SILENCE)
+        wait_until(lambda: ask(server, "GET", f"/v2/get-call/{call_id}")[1]["call_status"] == "ongoing")
+        yield call_id, audio
+
+
+def wait_until(holds: Any, timeout_s: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)
+
+
+def retold(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "retold", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", **env},
+    )
+
+
+def test_a_first_start_shows_the_key_once_and_the_command_of_a_first_call(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", env={"RETOLD_API_KEY": NO_KEY}) as first:
+        shown = first.output()
+        key = re.search(r"key_[0-9a-f]{64}", shown)
+        assert key is not None
+        assert f"--server {first.url} --api-key {key.group()}" in shown
+        first.api_key = key.group()
+        assert ask(first, "GET", "/get-agent/demo")[1]["agent_name"] == "Ada (demo)"
+    with running_server(tmp_path / "data", env={"RETOLD_API_KEY": NO_KEY}) as second:
+        assert "key_" not in second.output()
+        assert "keys create" in second.output()
+        second.api_key = key.group()
+        assert ask(second, "GET", "/get-agent/demo")[0] == 200
+
+
+def test_sigterm_lets_a_running_call_finish_and_takes_no_more(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "data")
+    with joined(server) as (call_id, audio):
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: ask(server, "GET", "/health/ready")[0] == 503)
+        status, refusal = ask(server, "POST", "/v2/create-web-call", {"agent_id": "demo"})
+        assert (status, refusal["code"]) == (503, "unavailable")
+        assert ask(server, "GET", f"/v2/get-call/{call_id}")[1]["call_status"] == "ongoing"
+        audio.send(SILENCE)
+        time.sleep(0.5)
+        assert server.process.poll() is None
+    assert server.process.wait(10) == 0
+    with running_server(tmp_path / "data") as again:
+        call = ask(again, "GET", f"/v2/get-call/{call_id}")[1]
+        assert (call["call_status"], call["disconnection_reason"]) == ("ended", "user_hangup")
+
+
+def test_a_second_sigterm_ends_calls_within_five_seconds(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "data")
+    with joined(server) as (call_id, _):
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: ask(server, "GET", "/health/ready")[0] == 503)
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+        assert time.monotonic() - began < 5
+    with running_server(tmp_path / "data") as again:
+        call = ask(again, "GET", f"/v2/get-call/{call_id}")[1]
+        assert (call["call_status"], call["disconnection_reason"]) == ("error", "error_retell")
+        assert "call_recovered" not in again.output()
+
+
+def test_a_call_that_nobody_joined_survives_a_restart(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data") as server:
+        call_id = ask(server, "POST", "/v2/create-web-call", {"agent_id": "demo"})[1]["call_id"]
+    with (
+        running_server(tmp_path / "data") as again,
+        connect(f"{again.ws_url}/audio-websocket/{call_id}", compression=None) as audio,
+    ):
+        audio.send(SILENCE)
+        wait_until(lambda: ask(again, "GET", f"/v2/get-call/{call_id}")[1]["call_status"] == "ongoing")
+
+
+def test_unknown_finished_and_taken_calls_are_refused_with_a_reason(server: ServerProcess) -> None:
+    def refusal(call_id: str) -> tuple[int, str]:
+        with connect(f"{server.ws_url}/audio-websocket/{call_id}", compression=None) as socket_:
+            with pytest.raises(ConnectionClosed) as closed:
+                socket_.recv(timeout=5)
+            frame = closed.value.rcvd
+            assert frame is not None
+            return frame.code, frame.reason
+
+    assert refusal("call_none") == (1008, "there is no call with this id")
+    with joined(server) as (call_id, audio):
+        assert refusal(call_id) == (1008, "the call is connected already, or over")
+        audio.send(SILENCE)
+    wait_until(lambda: ask(server, "GET", f"/v2/get-call/{call_id}")[1]["call_status"] == "ended")
+    assert refusal(call_id) == (1008, "the call is over")
+
+
+def test_a_stopped_call_ends_its_socket_and_says_so(server: ServerProcess) -> None:
+    with joined(server) as (call_id, _):
+        assert ask(server, "POST", f"/v2/stop-call/{call_id}")[0] == 204
+        wait_until(lambda: ask(server, "GET", f"/v2/get-call/{call_id}")[1]["call_status"] == "ended")
+    assert ask(server, "GET", f"/v2/get-call/{call_id}")[1]["disconnection_reason"] == "manual_stopped"
+
+
+def test_a_chunked_body_over_the_limit_is_refused_and_the_server_goes_on(server: ServerProcess) -> None:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    chunks = (b"x" * 65_536 for _ in range(32))
+    connection.request("POST", "/create-agent", body=chunks, headers=server.headers, encode_chunked=True)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["code"]) == (413, "payload_too_large")
+    connection.close()
+    assert ask(server, "GET", "/health/ready")[0] == 200
+
+
+def test_keys_are_made_and_revoked_while_the_server_runs(server: ServerProcess) -> None:
+    folder = str(server.data_dir)
+    made = json.loads(retold("keys", "create", "--name", "second", "--data-dir", folder, "--json").stdout)
+    with_it = ServerProcess(server.url, made["api_key"], server.data_dir, server.process, server.log_path)
+    assert ask(with_it, "GET", "/list-agents")[0] == 200
+    listed = json.loads(retold("keys", "list", "--data-dir", folder, "--json").stdout)
+    assert {key["name"] for key in listed} == {"RETOLD_API_KEY", "second"}
+    assert made["api_key"] not in json.dumps(listed)
+    assert retold("keys", "revoke", made["key_id"], "--data-dir", folder).returncode == 0
+    assert ask(with_it, "GET", "/list-agents")[0] == 401
+    again = retold("keys", "revoke", made["key_id"], "--data-dir", folder)
+    assert (again.returncode, "no active key" in again.stderr) == (1, True)
+
+
+def test_a_port_in_use_is_said_in_one_line_with_the_remedy(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = retold("serve", "--port", str(port), "--data-dir", str(tmp_path / "data"))
+    assert refused.returncode == 1
+    assert f"port {port} is in use" in refused.stderr
+    assert "--port 0" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_data_folder_that_another_server_uses_is_refused(server: ServerProcess) -> None:
+    refused = retold("serve", "--port", "0", "--data-dir", str(server.data_dir), RETOLD_STT="scripted")
+    assert refused.returncode == 1
+    assert "another server uses the data folder" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    refused = retold("serve", "--data-dir", str(tmp_path), RETOLD_CONCURRENCY_LIMIT="many")
+    assert refused.returncode == 1
+    assert "RETOLD_CONCURRENCY_LIMIT" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused = retold("serve", "--port", "0", "--data-dir", str(tmp_path / "file" / "data"), RETOLD_STT="scripted")
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert "fix:" in refused.stderr
+
+
+def test_doctor_reports_in_text_and_json(tmp_path: Path) -> None:
+    shown = retold("doctor", "--data-dir", str(tmp_path / "data"), "--port", "0")
+    report = json.loads(retold("doctor", "--data-dir", str(tmp_path / "data"), "--port", "0", "--json").stdout)
+    assert shown.returncode == (0 if report["ok"] else 1)
+    names = {check["name"] for check in report["checks"]}
+    assert {"python", "sqlite", "silero", "whisper", "hibari", "port", "clock", "data dir", "disk"} <= names
+    assert all(name in shown.stdout for name in names)
+    assert all(check["fix"] for check in report["checks"] if check["state"] == "broken")
