@@ -1,80 +1,22 @@
 """The audio websocket transport against sockets in memory, on virtual time."""
 
 import json
-from collections import deque
-from collections.abc import MutableMapping
 from typing import Any
 
 import anyio
 import pytest
-from starlette.websockets import WebSocketDisconnect
 
 from retold.domain.call import CallAudio
 from retold.errors import FrontendCorrupted
 from retold.ports import AudioFrame
 from retold.settings import Settings
 from retold.transports.websocket import WebSocketOptions, WebSocketTransport
+from support.fake_socket import FakeSocket
 from support.virtual_time import VirtualClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 CHUNK = b"\x01\x00" * 160
-
-
-class FakeSocket:
-    """An accepted ASGI websocket; behaves as uvicorn's does."""
-
-    def __init__(self) -> None:
-        self.sent: list[MutableMapping[str, Any]] = []
-        self.is_stuck = False
-        self.is_broken = False
-        self.inbox: deque[MutableMapping[str, Any]] = deque()
-        self._arrived = anyio.Event()
-
-    def put(self, message: MutableMapping[str, Any]) -> None:
-        self.inbox.append(message)
-        self._arrived.set()
-
-    def put_audio(self, chunk: bytes) -> None:
-        self.put({"type": "websocket.receive", "bytes": chunk})
-
-    def put_text(self, text: str) -> None:
-        self.put({"type": "websocket.receive", "text": text})
-
-    def hang_up(self, code: int = 1000) -> None:
-        self.put({"type": "websocket.disconnect", "code": code, "reason": ""})
-
-    def cut(self) -> None:
-        self.is_broken = True
-        self.put({"type": "websocket.disconnect", "code": 1005})
-
-    async def receive(self) -> MutableMapping[str, Any]:
-        while not self.inbox:
-            self._arrived = anyio.Event()
-            await self._arrived.wait()
-        return self.inbox.popleft()
-
-    async def send(self, message: MutableMapping[str, Any]) -> None:
-        if self.is_stuck:
-            await anyio.sleep_forever()
-        if self.is_broken:
-            raise WebSocketDisconnect(1006)
-        self.sent.append(message)
-        if message["type"] == "websocket.close":
-            self.hang_up(message["code"])
-
-    @property
-    def texts(self) -> list[str]:
-        return [message["text"] for message in self.sent if "text" in message]
-
-    @property
-    def audio(self) -> list[bytes]:
-        return [message["bytes"] for message in self.sent if "bytes" in message]
-
-    @property
-    def closing(self) -> tuple[int, str] | None:
-        closed = [(message["code"], message["reason"]) for message in self.sent if message["type"] == "websocket.close"]
-        return closed[-1] if closed else None
 
 
 class Call:
