@@ -184,3 +184,19 @@ async def test_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert done.code == 1
     assert "http://127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_stopped_caller_takes_its_own_server_along(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("caller: [{silence: 60s}]")
+    command = [sys.executable, "-m", "retold", "call", str(tmp_path / "a.yaml")]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RETOLD_")}
+    async with await anyio.open_process(command, env={**environment, **SCRIPTED_SPEECH}) as caller:
+        children = anyio.Path(f"/proc/{caller.pid}/task/{caller.pid}/children")
+        with anyio.fail_after(30):
+            while not (servers := (await children.read_text()).split()):  # noqa: ASYNC110 - /proc tells nobody
+                await anyio.sleep(0.05)
+            await anyio.sleep(1)
+            caller.terminate()
+            assert await caller.wait() != 0
+    assert not [pid for pid in servers if await anyio.Path(f"/proc/{pid}").exists()]

@@ -55,7 +55,7 @@ async def run_demo(console: Console, save_in: Path, wanted_prompts: Path | None)
     async with own_server() as address:
         for name, scenario in scenarios:
             passages = await prepare(scenario.steps, settings, SAMPLE_RATE)
-            with LiveView(console) as view:
+            with LiveView(console, is_kept=False) as view:
                 caller = Caller(address, clock)
                 watcher = view if console.is_terminal else None
                 result = await caller.place(scenario, passages, save_in=save_in / name, watcher=watcher)

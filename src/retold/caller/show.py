@@ -31,10 +31,13 @@ def report_console() -> Console:
 
 
 class LiveView:
-    """A client.Watcher that shows the transcript and each turn's latency on a terminal."""
+    """A client.Watcher that shows the transcript and each turn's latency on a terminal.
 
-    def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=8, transient=True)
+    `is_kept` says that the last picture stays when the call is over.
+    """
+
+    def __init__(self, console: Console, *, is_kept: bool) -> None:
+        self._live = Live(console=console, refresh_per_second=8, transient=not is_kept)
         self._transcript: Sequence[Mapping[str, Any]] = ()
         self._latencies_ms: list[float] = []
 

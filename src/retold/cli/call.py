@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -93,7 +94,7 @@ async def _place(scenario: Any, address: Any, save: Path | None, *, as_json: boo
     async with AsyncExitStack() as stack:
         target = address or await stack.enter_async_context(own_server())
         is_watched = sys.stdout.isatty() and not as_json
-        view = stack.enter_context(LiveView(Console(stderr=True))) if is_watched else None
+        view = stack.enter_context(LiveView(Console(stderr=True), is_kept=True)) if is_watched else None
         result = await Caller(target, SystemClock()).place(scenario, passages, save_in=save, watcher=view)
     print(json.dumps(result.call, indent=2, ensure_ascii=False))
     return result.failures
@@ -104,6 +105,9 @@ def _run(work: Callable[[], Coroutine[Any, Any, _Result]]) -> _Result:
 
     from retold.errors import RetoldError
 
+    # As Ctrl-C does: a caller who is told to stop, or whose terminal goes, stops its own server first.
+    for stop_signal in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop_signal, signal.default_int_handler)
     try:
         return anyio.run(work)
     except RetoldError as error:

@@ -57,7 +57,7 @@ def test_report_of_a_call_that_never_was_is_short() -> None:
 
 def test_live_view_shows_transcript_and_waits() -> None:
     output = io.StringIO()
-    with LiveView(Console(file=output, width=80, force_terminal=True)) as view:
+    with LiveView(Console(file=output, width=80, force_terminal=True), is_kept=True) as view:
         view.show_update(1_000, {"event_type": "update", "transcript": [{"role": "agent", "content": "Hello!"}]})
         view.show_latency(2_000, 640.4)
         view.show_update(2_100, {"event_type": "metadata", "metadata": 1})
