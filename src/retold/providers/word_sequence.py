@@ -8,7 +8,6 @@ from retold.domain.transcript import Word
 _LONGEST_REPEAT: Final = 4
 _FASTEST_WORD_MS: Final = 90
 """Nobody says a word in less; a decoder that runs on invents words at any speed."""
-_SENTENCE_ENDS: Final = (".", "!", "?")
 
 
 def normal(text: str) -> str:
@@ -35,14 +34,19 @@ def without_repeats(words: Sequence[Word]) -> list[Word]:
     return kept
 
 
-def joined(frozen: Sequence[Word], rest: Sequence[Word]) -> tuple[Word, ...]:
-    """Words before a cut and after it; a full stop that the cut made is taken back when the sentence goes on."""
+def joined(frozen: Sequence[Word], rest: Sequence[Word], beyond_cut: str = "") -> tuple[Word, ...]:
+    """Words before a cut and after it, without the full stop and the capital that only the cut made.
+
+    `beyond_cut` is the first word after the cut as it was spelled before the cut, if known.
+    """
     if not frozen or not rest:
         return (*frozen, *rest)
     last, following = frozen[-1], rest[0]
+    if beyond_cut and normal(beyond_cut) == normal(following.text):
+        following = Word(beyond_cut[0] + following.text[1:], following.start_ms, following.end_ms)
     if last.text.endswith(".") and following.text[0].islower():
         last = Word(last.text.rstrip("."), last.start_ms, last.end_ms)
-    return (*frozen[:-1], last, *rest)
+    return (*frozen[:-1], last, following, *rest[1:])
 
 
 def shifted(words: Sequence[Word], by_ms: float) -> tuple[Word, ...]:
