@@ -1,6 +1,6 @@
 """Whole conversations on virtual time: `user.says("hello", at_s=0.1)`, run it, read the record."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -14,7 +14,7 @@ from retold.engine.public_log import public_log
 from retold.engine.report import CallReport, fold
 from retold.engine.rules import Rules
 from retold.engine.session import CallSession
-from retold.ports import SpeechAudio, TextToSpeech, Transcribed, Voices, VoiceSettings
+from retold.ports import SpeechAudio, SpeechToText, TextToSpeech, Transcribed, Voices, VoiceSettings
 from retold.providers.energy_vad import EnergyVad
 from retold.providers.scripted import TONE_GAP_MS, TONE_MS, ScriptedTextToSpeech
 from retold.responders.scripted import Chunk, Scripted, ScriptedReply, ToolCall
@@ -94,20 +94,20 @@ class Dialogue:
     rules: Rules = field(default_factory=Rules)
     stores_sensitive_data: bool = True
     tts: TextToSpeech = field(default_factory=lambda: ScriptedTextToSpeech(ScriptedSettings(tts_ms=50)))
+    hears: Callable[[list[Word]], SpeechToText] = KnownWords
+    journal: MemoryJournal = field(default_factory=MemoryJournal)
     clock: VirtualClock | SystemClock = field(default_factory=VirtualClock)
 
     def __post_init__(self) -> None:
         self.words: list[Word] = []
         self.transport = LoopbackTransport(self.clock, sample_rate=RATE_HZ)
         self.tape = ArrayTape()
-        self.journal = MemoryJournal()
         self.timeline = t.Timeline(self.journal, stores_sensitive_data=self.stores_sensitive_data)
-        self.stt = KnownWords(self.words)
         self.responder = Scripted(self.replies, begin=self.begin, reminder=self.reminder)
         self.call_clock = CallClock(self.clock)
         self.session = CallSession(
             transport=self.transport,
-            voices=Voices(vad=EnergyVad, stt=self.stt, tts=self.tts),
+            voices=Voices(vad=EnergyVad, stt=self.hears(self.words), tts=self.tts),
             responder=self.responder,
             timeline=self.timeline,
             tape=self.tape,

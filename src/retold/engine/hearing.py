@@ -151,6 +151,8 @@ class Hearing:
             self._pieces.send_nowait(SpeechAudio(self.utterance, start_ms, pcm, is_pause))
         except anyio.WouldBlock:
             raise RecognitionFailed("speech recognition is a minute behind the caller; lower the load") from None
+        except anyio.ClosedResourceError:
+            pass  # the call is over: what is still said is taped, but nobody waits for its words
         except anyio.BrokenResourceError:
             raise RecognitionFailed("speech recognition has ended in mid-call") from None
 
@@ -177,7 +179,7 @@ class Hearing:
 
     async def transcribe(self, language: str) -> None:
         """Run recognition until `finish()`; each result becomes an event."""
-        async with closing(self._stt.stream(self._each_piece(), language)) as results:
+        async with self._pieces_out, closing(self._stt.stream(self._each_piece(), language)) as results:
             async for result in results:
                 self._on_result(result)
 

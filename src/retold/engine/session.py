@@ -78,6 +78,7 @@ class CallSession:
     _folded: int = field(default=0, init=False)
     _has_changed: bool = field(default=False, init=False)
     _turn: Turn | None = field(default=None, init=False)
+    _interrupt: do.ReplyRef | None = field(default=None, init=False)
     _inbox: MemoryObjectSendStream[TurnEvent] = field(init=False)
     _inbox_out: MemoryObjectReceiveStream[TurnEvent] = field(init=False)
     _hearing: Hearing = field(init=False)
@@ -250,18 +251,27 @@ class CallSession:
                 self.timeline.append(t.ResponderTraffic(at_ms=now_ms, direction=direction, text=text))
 
     async def _say(self, say: Say) -> None:
-        ref = do.ReplyRef(say.response_id)
-        if say.interrupt_id is not None:
-            ref = do.ReplyRef(self._state.next_response_id - 1, say.interrupt_id)
-            if self._state.reply is None or self._state.reply.interrupt_id != say.interrupt_id:
-                self._post(InterruptBegun(self.clock.now_ms(), ref))
-        elif ref != self._state.reply:
-            self._note(f"stale response {say.response_id} dropped")
+        ref = self._reply_of(say)
+        if ref is None:
+            kind = "response" if say.interrupt_id is None else "interrupt"
+            self._note(f"stale {kind} {say.response_id if say.interrupt_id is None else say.interrupt_id} dropped")
             return
         for kind, value in (("transfer to", say.transfer_number), ("digits to press", say.digit_to_press)):
             if value:
                 self._note(f"{kind} {value}: not possible on this kind of call")
         await self._speaking.offer(ref, say)
+
+    def _reply_of(self, say: Say) -> do.ReplyRef | None:
+        """The live reply that a text belongs to; None when it is over."""
+        if say.interrupt_id is None:
+            ref = do.ReplyRef(say.response_id)
+            is_overtaken = self._interrupt is not None and self._speaking.is_making(self._interrupt)
+            return ref if ref == self._state.reply and not is_overtaken else None
+        if self._interrupt is None or say.interrupt_id != self._interrupt.interrupt_id:
+            self._interrupt = do.ReplyRef(self._state.next_response_id - 1, say.interrupt_id)
+            self._post(InterruptBegun(self.clock.now_ms(), self._interrupt))
+            return self._interrupt
+        return self._interrupt if self._speaking.is_making(self._interrupt) else None
 
     # --- what others are told -----------------------------------------------------------------
 

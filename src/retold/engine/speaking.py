@@ -106,6 +106,10 @@ class Speaking:
             await self._queue.send((reply, chunk))
         self._complete(reply)
 
+    def is_making(self, ref: ReplyRef) -> bool:
+        """Whether this reply is the one being made or played."""
+        return self._reply is not None and self._reply.ref == ref and not self._reply.is_over
+
     def _complete(self, reply: Reply) -> None:
         """Notice that no more audio will come."""
         if reply.is_over or not reply.is_text_complete or reply.chunks_due:
@@ -242,6 +246,7 @@ class Speaking:
             while self._is_playing and self._reply is not None:
                 reply = self._reply
                 await self._send_due(reply)
+                self._room.set()
                 if reply is not self._reply or not self._is_playing:
                     break
                 self._notice(reply)
@@ -260,7 +265,6 @@ class Speaking:
             self._tape.write_agent(start, pcm)
             self._note_start(reply, pcm, start)
             await self._transport.play(AudioFrame(pcm, self._rate), " ".join(played.starts))
-        self._room.set()
 
     def _note_start(self, reply: Reply, pcm: bytes, start: int) -> None:
         if reply.is_started:

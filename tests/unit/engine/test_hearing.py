@@ -1,0 +1,47 @@
+"""The caller's ear alone, where a whole conversation would take too long."""
+
+import numpy as np
+import pytest
+
+from retold.clock import CallClock
+from retold.engine.hearing import MAX_QUEUED_PIECES, Hearing
+from retold.engine.leg import Leg
+from retold.engine.timeline import Timeline
+from retold.engine.turn_events import SpeechStarted, TurnEvent
+from retold.errors import RecognitionFailed
+from retold.providers.energy_vad import EnergyVad
+from retold.storage.journal import MemoryJournal
+from retold.transports.loopback import LoopbackTransport
+from support.dialogue import RATE_HZ, ArrayTape, KnownWords
+
+LOUD_SECOND = np.full(RATE_HZ, 8000, "<i2").tobytes()
+
+
+class SetClock:
+    """A clock that shows what it is set to."""
+
+    now_ms = 0.0
+
+    def wall_ms(self) -> int:
+        return round(self.now_ms)
+
+    def monotonic_ms(self) -> float:
+        return self.now_ms
+
+
+def test_recognition_that_falls_a_minute_behind_has_failed() -> None:
+    clock, posted = SetClock(), list[TurnEvent]()
+    timeline = Timeline(MemoryJournal(), stores_sensitive_data=True)
+    leg = Leg(LoopbackTransport(clock, sample_rate=RATE_HZ), ArrayTape(), timeline, CallClock(clock), posted.append)
+    hearing = Hearing(leg, vad=EnergyVad(), stt=KnownWords([]), on_partial=lambda _utterance, _words: None)
+
+    def speak_for(seconds: int) -> None:
+        for _ in range(seconds):
+            clock.now_ms += 1000
+            hearing.take(LOUD_SECOND)
+
+    speak_for(MAX_QUEUED_PIECES // 10)
+    assert [type(event) for event in posted] == [SpeechStarted]
+    with pytest.raises(RecognitionFailed, match="a minute behind"):
+        speak_for(2)
+    hearing.close()
