@@ -26,6 +26,7 @@ class AudioClient:
     def __init__(self, socket: ClientConnection, silence: bytes) -> None:
         self.socket = socket
         self.received: list[tuple[float, str | bytes]] = []
+        self.sent_chunks = 0
         self._silence = silence
         self._speech: list[bytes] = []
         self._changed = anyio.Event()
@@ -85,6 +86,7 @@ class AudioClient:
         try:
             while True:
                 await self.socket.send(self._speech.pop(0) if self._speech else self._silence)
+                self.sent_chunks += 1
                 due += CHUNK_MS / 1000
                 await anyio.sleep(max(due - time.monotonic(), 0))
         except ConnectionClosed:

@@ -236,9 +236,9 @@ class Database:
                     self._insert(connection, [item for item in items if isinstance(item, Entry)])
                 else:
                     outcomes += [self._do(connection, item) for item in items if isinstance(item, _Job)]
-            crash_point("journal_in_transaction")
             self._disk.database("commit")
-        crash_point("journal_committed")
+        if any(isinstance(item, Entry) for item in batch):
+            crash_point("journal_committed")
         return outcomes
 
     def _insert(self, connection: Connection, entries: list[Entry]) -> None:
@@ -248,6 +248,7 @@ class Database:
             insert(call_event).prefix_with("OR IGNORE", dialect="sqlite"),
             [{"call_id": one.call_id, "seq": one.seq, "at_ms": one.at_ms, "event": one.event} for one in entries],
         )
+        crash_point("journal_in_transaction")
 
     def _do(self, connection: Connection, job: _Job) -> _Outcome:
         try:
