@@ -204,7 +204,8 @@ class CustomLlm:
         try:
             with anyio.fail_after(self._settings.llm_keepalive_timeout_ms / 1000):
                 await self._write_due(socket)
-            if not self._exchange.has_waiting:
+            # What was written is told before the wait for an answer, so that its time in the log is the true one.
+            if not self._exchange.has_waiting and not self._due:
                 with self._waiting(until_s=self._keepalive.deadline_s(), ends_with_send=True):
                     message = await socket.receive()
         except SocketClosed as closed:

@@ -276,6 +276,14 @@ async def test_changes_that_cannot_be_sent_yet_shrink_to_the_newest() -> None:
     assert wanted["response_id"] == 100
 
 
+async def test_what_is_sent_is_logged_when_it_is_sent_and_not_when_an_answer_comes() -> None:
+    server = FakeLlm()
+    async with heard_from(agent := responder(server)) as heard:
+        await agent.send(request(1))
+        await soon()
+        assert [act.text for act in heard.of(Traffic) if "response_required" in act.text]
+
+
 async def test_the_log_holds_only_the_last_two_utterances_of_what_is_sent() -> None:
     server = FakeLlm()
     llm = responder(server)
