@@ -38,6 +38,11 @@ class Transport(Protocol):
     lead_ms: int
     """How far ahead of real time `play()` may be fed; 0 to 300 for a peer that obeys `clear`."""
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the peer is there to hear; False while a cut connection may still come back."""
+        ...
+
     def frames(self) -> AsyncIterator[AudioFrame]:
         """Caller audio as it arrives, any chunk size; ends when the peer has left for good.
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 MAX_MESSAGE_BYTES = 1024 * 1024
 _BACKLOG = 1024
 _CLOSE_TIMEOUT_S = 3
-_PING_S = 20.0
+_PING_S = 5.0
 _POLL_S = 0.01
 
 

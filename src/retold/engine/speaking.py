@@ -1,7 +1,8 @@
 """Replies to sound: text to chunks, chunks to speech, speech to the caller at the pace it is heard.
 
 The call clock's sample count is the only pace: a frame is sent when it lies less than the transport's lead ahead of
-now, and its place on the call clock is where it goes on tape and into the ledger.
+now, and its place on the call clock is where it goes on tape and into the ledger. While the connection is
+cut, nothing is sent: the agent waits with what it has to say, because nobody would hear it.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -29,6 +30,8 @@ TTS_TIMEOUT_S = 10.0
 """Longest wait for the next piece of speech."""
 WORDS_EVERY_MS = 250.0
 """How often heard words are written to the timeline while the agent speaks."""
+RECONNECT_POLL_S = 0.05
+"""How soon the agent goes on after a cut connection came back."""
 MAX_QUEUED_CHUNKS = 256
 """Chunks waiting for speech; when full, reading from the responder waits."""
 
@@ -254,7 +257,7 @@ class Speaking:
 
     async def _send_due(self, reply: Reply) -> None:
         frame_samples = self._rate * FRAME_MS // 1000
-        while self._is_playing and reply is self._reply and reply.playout.remaining:
+        while self._is_playing and reply is self._reply and reply.playout.remaining and self._transport.is_connected:
             now = self._now_sample()
             start = max(self._sent, now)
             if start + frame_samples > now + max(frame_samples, self._transport.lead_ms * self._rate // 1000):
@@ -292,6 +295,9 @@ class Speaking:
     async def _sleep(self, reply: Reply) -> None:
         """Until the next frame is due, or the reply is played out, or new audio comes."""
         if not self._is_playing:
+            return
+        if not self._transport.is_connected:
+            await anyio.sleep(RECONNECT_POLL_S)
             return
         if reply.playout.remaining:
             wake_sample = self._sent + self._rate * FRAME_MS // 1000 - self._transport.lead_ms * self._rate // 1000

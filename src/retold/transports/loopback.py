@@ -39,6 +39,8 @@ class LoopbackTransport:
     def __init__(self, clock: Clock, *, sample_rate: int = 24_000, lead_ms: int = 100) -> None:
         self.sample_rate = sample_rate
         self.lead_ms = lead_ms
+        self.is_connected = True
+        """Set it to False to cut the connection: the agent then waits with what it has to say."""
         self.played: list[PlayedFrame] = []
         self.cleared_at_ms: list[float] = []
         self.events: list[tuple[float, dict[str, Any]]] = []

@@ -101,6 +101,11 @@ class WebSocketTransport:
         self._news: anyio.Event | None = None
 
     @property
+    def is_connected(self) -> bool:
+        """Whether a client is there to hear."""
+        return self._socket is not None
+
+    @property
     def accepts_socket(self) -> bool:
         """Whether `serve()` would take a socket: none has come so far, or the last one was cut."""
         return self._phase is _Phase.WAITING or (self._phase is _Phase.CUT and self._rejoin_left_s() > 0)

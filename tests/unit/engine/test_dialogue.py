@@ -264,3 +264,22 @@ async def test_client_sees_every_change_and_whose_turn_it_is() -> None:
         "agent_turn",
     ]
     assert updates[-1]["transcript"][-1]["content"] == "We open at nine."
+
+
+async def test_agent_waits_while_the_connection_is_cut() -> None:
+    call = Dialogue([reply(LONG)], begin=reply(HELLO))
+    call.user_says("When do you open?", at_s=2.0)
+    call.user_hangs_up(at_s=16.0)
+
+    async def cut() -> None:
+        await anyio.sleep(5)
+        call.transport.is_connected = False
+        await anyio.sleep(3)
+        call.transport.is_connected = True
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cut)
+        report = await call.run()
+    assert f"agent: {LONG}" in call.lines()
+    assert not call.tape.is_loud("agent", 5150, 8000)
+    assert not any(5150 < word.start_ms < 8000 for word in report.utterances[2].words)
