@@ -101,6 +101,17 @@ async def test_without_speech_there_are_no_words(stt: LocalSpeechToText, amplitu
     assert await final_words(stt, [SpeechAudio(1, 0, pcm, is_pause=True)]) == []
 
 
+async def test_more_speech_than_the_model_hears_at_a_time_loses_nothing(stt: LocalSpeechToText) -> None:
+    tts = LocalTextToSpeech(SETTINGS)
+    spoken = [await telephone_speech(tts, sentence) for sentence in SENTENCES]
+    pcm = b"".join(speech.pcm for speech in spoken)
+    words = await final_words(stt, [SpeechAudio(1, 0, pcm, is_pause=True)])
+    assert len(pcm) / 2 / SPEECH_RATE_HZ > 30
+    assert word_errors(" ".join(SENTENCES), " ".join(word.text for word in words)).rate <= 0.08
+    last = sum(len(speech.pcm) for speech in spoken[:-1]) / 32 + spoken[-1].words[-1].end_ms
+    assert words[-1].end_ms == pytest.approx(last, abs=P95_ERROR_MS)
+
+
 async def test_the_loop_goes_on_while_speech_is_recognised(stt: LocalSpeechToText) -> None:
     tts = LocalTextToSpeech(SETTINGS)
     speech = await telephone_speech(tts, SENTENCES[0])

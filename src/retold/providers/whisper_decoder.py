@@ -13,7 +13,7 @@ import tokenizers
 from retold.domain.transcript import Word
 from retold.providers.models import whisper_folder
 from retold.providers.whisper_features import HOP, SAMPLE_RATE_HZ, LogMel
-from retold.providers.word_sequence import without_repeats
+from retold.providers.word_sequence import shifted, without_repeats
 from retold.providers.word_times import audible, fit, levels_db
 from retold.settings import LocalSpeechSettings
 
@@ -25,6 +25,11 @@ _WINDOW_SHORT_SPEECH: Final = 1_500
 _WINDOW_MOST: Final = 3_000
 _WINDOW_MARGIN: Final = 200
 _SHORT_SPEECH_S: Final = 2.0
+_LONGEST_S: Final = 27
+_SPLIT_FROM_S: Final = 12
+_SPLIT_TO_S: Final = 24
+_SPLIT_FRAMES: Final = 20
+"""So many frames of 10 ms are judged together for the quietest place."""
 _TOKENS_PER_S: Final = 8
 _TOKENS_ALWAYS: Final = 8
 _TOKEN_MS: Final = 20
@@ -60,11 +65,18 @@ class WhisperDecoder:
         self._no_timestamps = self._token("<|notimestamps|>")
 
     def decode(self, samples: Floats, language: str, *, is_final: bool) -> tuple[Word, ...]:
-        """Recognise up to 29 s of 16 kHz audio; word times are milliseconds from its start. No words: no speech in it.
+        """Recognise 16 kHz audio; word times are milliseconds from its start. No words: no speech in it.
 
-        `language` is a primary subtag; an English-only model ignores it. Raises RuntimeError or ValueError when
-        the model fails.
+        Audio longer than the model can hear at a time is split where it is quietest. `language` is a primary subtag;
+        an English-only model ignores it. Raises RuntimeError or ValueError when the model fails.
         """
+        if len(samples) > _LONGEST_S * SAMPLE_RATE_HZ:
+            cut = _quietest(samples)
+            later = self.decode(samples[cut:], language, is_final=is_final)
+            return (
+                *self.decode(samples[:cut], language, is_final=is_final),
+                *shifted(later, cut * 1000 / SAMPLE_RATE_HZ),
+            )
         padded = np.pad(samples, _PADDING)
         is_short = is_final and len(samples) < _SHORT_SPEECH_S * SAMPLE_RATE_HZ
         frames = len(padded) // HOP
@@ -137,3 +149,11 @@ class WhisperDecoder:
         if token is None:
             raise ValueError(f"the model's tokenizer.json has no {text}")
         return token
+
+
+def _quietest(samples: Floats) -> int:
+    """The sample in the middle of the quietest 200 ms between 12 and 24 s."""
+    frames_per_s = SAMPLE_RATE_HZ // HOP
+    levels = levels_db(samples[: _SPLIT_TO_S * SAMPLE_RATE_HZ])[_SPLIT_FROM_S * frames_per_s :]
+    smooth = np.convolve(levels, np.ones(_SPLIT_FRAMES), mode="valid")
+    return (_SPLIT_FROM_S * frames_per_s + int(np.argmin(smooth)) + _SPLIT_FRAMES // 2) * HOP
