@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,11 +61,17 @@ class ServerProcess:
         self.process.wait(10)
 
 
-def start_server(data_dir: Path, *, env: Mapping[str, str] | None = None, port: int = 0) -> ServerProcess:
+def start_server(
+    data_dir: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    port: int = 0,
+    program: Sequence[str] = ("-m", "retold"),
+) -> ServerProcess:
     """Start a server on `data_dir` and wait until it is ready; the caller stops it."""
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     log_path = data_dir.parent / f"{data_dir.name}.{time.monotonic_ns()}.log"
-    command = [sys.executable, "-m", "retold", "serve", "--port", str(port), "--data-dir", str(data_dir)]
+    command = [sys.executable, *program, "serve", "--port", str(port), "--data-dir", str(data_dir)]
     with log_path.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -83,9 +89,15 @@ def start_server(data_dir: Path, *, env: Mapping[str, str] | None = None, port: 
 
 
 @contextmanager
-def running_server(data_dir: Path, *, env: Mapping[str, str] | None = None, port: int = 0) -> Generator[ServerProcess]:
+def running_server(
+    data_dir: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    port: int = 0,
+    program: Sequence[str] = ("-m", "retold"),
+) -> Generator[ServerProcess]:
     """`start_server`, ended with SIGTERM; a server that then does not leave within 20 s fails the test."""
-    server = start_server(data_dir, env=env, port=port)
+    server = start_server(data_dir, env=env, port=port, program=program)
     try:
         yield server
     finally:
