@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import anyio
 import numpy as np
@@ -201,7 +202,7 @@ class Hearing:
 
     def finish(self) -> None:
         """The call is over: ask for the final words of speech in progress, then let `transcribe()` end."""
-        if self._segmenter.is_speech:
+        with suppress(RecognitionFailed):  # then that has ended the call already
             self._on_edge(self._segmenter.stop(self._buffer_start_ms))
         self._pieces.close()
 

@@ -97,6 +97,7 @@ def test_a_caller_that_runs_ahead_is_held_back() -> None:
 delays = st.lists(st.floats(0, STALL_MS - 1), min_size=1, max_size=60)
 
 
+@settings(max_examples=40)
 @given(delays, st.floats(0, 500))
 def test_any_jitter_below_a_stall_leaves_a_steady_count(late_ms: list[float], first_ms: float) -> None:
     line, now_ms = Line(), 0.0
@@ -148,6 +149,7 @@ def test_a_drifting_caller_stays_near_real_time(drift: float) -> None:
     assert skew_ms <= max(STALL_MS, MAX_AHEAD_MS) + CHUNK_MS
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(1, 400), st.floats(0, 600)), min_size=1, max_size=40), st.sampled_from([0.1, 1.0])
 )

@@ -1,7 +1,7 @@
 """Token streams become speakable chunks."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retold.engine.chunks import MAX_CHUNK_CHARS, Chunker
@@ -69,11 +69,13 @@ def test_text_without_white_space_is_cut_anyway() -> None:
 tokens = st.lists(st.text(st.sampled_from("ab1 .,!?\"'\n…:I"), max_size=12) | st.text(max_size=5), max_size=20)
 
 
+@settings(max_examples=40)
 @given(tokens)
 def test_nothing_is_lost_or_added_but_white_space(parts: list[str]) -> None:
     assert letters("".join(chunks_of(*parts))) == letters("".join(parts))
 
 
+@settings(max_examples=40)
 @given(tokens)
 def test_chunks_are_trimmed_and_not_empty(parts: list[str]) -> None:
     assert all(chunk and chunk == chunk.strip() for chunk in chunks_of(*parts))
@@ -87,6 +89,7 @@ def test_no_chunk_is_longer_than_the_limit(text: str, size: int) -> None:
     assert all(len(chunk) <= MAX_CHUNK_CHARS for chunk in chunks_of(*parts))
 
 
+@settings(max_examples=40)
 @given(st.lists(st.decimals(0, 10_000, places=2).map(str), min_size=1, max_size=5), st.integers(1, 7))
 def test_numbers_stay_whole(numbers: list[str], size: int) -> None:
     text = "It is " + " or ".join(numbers) + " euros."

@@ -222,8 +222,10 @@ async def test_recognition_that_is_lost_ends_the_call(error: Exception | None) -
     call = Dialogue(begin=reply(HELLO), hears=lambda words: Deaf(words, error))
     call.user_says("When do you open?", at_s=2)
     call.user_hangs_up(at_s=9)
-    report = await call.run()
+    with capture_logs() as logs:
+        report = await call.run()
     assert report.reason == "error_asr"
+    assert logs == []
     assert report.duration_ms < 3500
 
 
@@ -359,6 +361,20 @@ async def test_last_words_of_a_caller_who_hangs_up_in_mid_sentence_are_kept() ->
     call.user_hangs_up(at_s=2.9)
     await call.run()
     assert call.lines()[-1] == "user: I will call back"
+
+
+async def test_a_short_sound_makes_the_agent_quieter_for_a_moment() -> None:
+    call = Dialogue(begin=reply(LONG), rules=Rules(duck_after_ms=100, hold_after_ms=500))
+    call.user_coughs(at_s=2, ms=130)
+    call.user_hangs_up(at_s=4)
+    await call.run()
+    assert [decision for decision in call.decisions() if "agent" in decision] == ["agent ducks", "agent goes on"]
+    before, meanwhile, after = (
+        int(call.tape.agent[from_ms * 16 : to_ms * 16].max())
+        for from_ms, to_ms in ((1000, 2000), (2170, 2280), (2450, 3500))
+    )
+    assert meanwhile < before / 3
+    assert after == pytest.approx(before, rel=0.05)
 
 
 # --- slow parts -----------------------------------------------------------------------------------

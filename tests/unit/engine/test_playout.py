@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retold.domain.transcript import Word
@@ -152,6 +152,7 @@ def planned(lengths: list[tuple[int, int]]) -> list[PlannedWord]:
     return words
 
 
+@settings(max_examples=60)
 @given(word_lengths, steps)
 def test_any_order_of_playing_and_holding_agrees_with_the_model(
     lengths: list[tuple[int, int]], script: list[tuple[str, int]]

@@ -236,7 +236,7 @@ events = st.one_of(
 timelines = st.lists(events, max_size=10)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(timelines)
 def test_folding_again_gives_the_same_report(said: list[t.AnyEvent]) -> None:
     report = fold(said)
@@ -244,7 +244,7 @@ def test_folding_again_gives_the_same_report(said: list[t.AnyEvent]) -> None:
     assert fold(t.replay(t.encode(event) for event in said)) == report
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(timelines, st.integers(0, 10))
 def test_what_the_agent_said_only_grows(said: list[t.AnyEvent], count: int) -> None:
     before, after = fold(said[:count]), fold(said)
@@ -256,7 +256,7 @@ def test_what_the_agent_said_only_grows(said: list[t.AnyEvent], count: int) -> N
         assert before.duration_ms <= after.duration_ms
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(timelines)
 def test_weaving_loses_no_word_and_no_tool_call(said: list[t.AnyEvent]) -> None:
     report = fold(said)

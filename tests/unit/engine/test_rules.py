@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retold.engine.rules import Rules, changed, rules_for
@@ -73,12 +73,14 @@ def test_a_change_leaves_the_rest_as_it_was() -> None:
     assert differing == {"reminder_trigger_ms", "reminder_max_count"}
 
 
+@settings(max_examples=20)
 @given(fractions, fractions)
 def test_more_responsive_never_waits_longer(one: float, other: float) -> None:
     slow, quick = (changed(Rules(), ChangeRules(responsiveness=value)) for value in sorted((one, other)))
     assert all(getattr(quick, name) <= getattr(slow, name) for name in WAITS)
 
 
+@settings(max_examples=20)
 @given(fractions, fractions)
 def test_more_sensitive_never_lets_more_pass(one: float, other: float) -> None:
     calm, jumpy = (changed(Rules(), ChangeRules(interruption_sensitivity=value)) for value in sorted((one, other)))
@@ -88,6 +90,7 @@ def test_more_sensitive_never_lets_more_pass(one: float, other: float) -> None:
     assert jumpy.can_interrupt >= calm.can_interrupt
 
 
+@settings(max_examples=20)
 @given(fractions)
 def test_no_wait_for_the_caller_outlasts_the_wait_for_words(responsiveness: float) -> None:
     rules = changed(Rules(), ChangeRules(responsiveness=responsiveness))

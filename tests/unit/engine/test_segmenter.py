@@ -1,7 +1,7 @@
 """Speech starts and ends, timed by the sound."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retold.engine.segmenter import END_AFTER_MS, SpeechBegan, SpeechSegmenter, SpeechStopped
@@ -95,6 +95,7 @@ def test_loudness_of_the_voice_does_not_move_the_edges(loudness: float) -> None:
 blocks = st.tuples(st.floats(0, 32768), st.floats(0, 32768), st.floats(0, 1))
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(blocks, st.integers(1, 12)), max_size=25))
 def test_starts_and_ends_alternate_in_order(runs: list[tuple[Block, int]]) -> None:
     segmenter, now_ms, last_ms, found = SpeechSegmenter(), 0.0, 0.0, list[SpeechBegan | SpeechStopped]()

@@ -155,6 +155,7 @@ class Walk(Floor):
         assert not any(asks_for_floor(said.text, self.rules) for said in lost), "only back-channels are dropped"
 
 
+@settings(max_examples=60)
 @given(walks, rule_changes)
 def test_no_walk_breaks_the_rules_of_the_floor(script: list[tuple[str, float, int]], change: ChangeRules) -> None:
     Walk(changed(Rules(begin_message_delay_ms=300, end_call_after_silence_ms=25_000), change)).go(script)
@@ -197,7 +198,7 @@ def scripted_walks() -> Iterator[Floor]:
 def test_the_diagram_shows_the_transitions_that_happen() -> None:
     seen = {pair for floor in scripted_walks() for pair in floor.phases}
 
-    @settings(max_examples=60)
+    @settings(max_examples=25)
     @given(walks)
     def walk(script: list[tuple[str, float, int]]) -> None:
         seen.update(Walk().go(script).phases)
