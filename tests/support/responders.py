@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from retold.engine import timeline as t
+from retold.engine.rules import Rules
 from retold.ports import Act, ReplyWanted, Say, TranscriptChanged
+from support.dialogue import Dialogue
 
 BEGIN = 0
 
@@ -57,3 +60,14 @@ class Freely:
     async def close(self) -> None:
         self.is_closed = True
         self._wanted.close()
+
+
+def freely(answers: Mapping[int, Sequence[Step]], rules: Rules | None = None) -> Dialogue:
+    """A call whose responder does these steps, by response id."""
+    call = Dialogue(rules=rules or Rules())
+    call.session.responder = Freely(answers)
+    return call
+
+
+def notes(call: Dialogue) -> list[str]:
+    return [event.text for event in call.timeline if isinstance(event, t.Noted)]
