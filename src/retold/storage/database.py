@@ -58,7 +58,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    work: Callable[[Connection], Any]
+    work: Callable[[Connection], Any] | None
+    """What to run; None only waits for the commit of what was queued before."""
     is_essential: bool
     done: asyncio.Future[Any]
 
@@ -86,6 +87,10 @@ class Database:
         self._ballast = Ballast(folder, disk, ballast_bytes)
         self._queue: deque[_Job | Entry] = deque()
         self._entries = 0
+        # Counters of a lifetime, each with one writer: the loop counts what came in, the thread what is on disk.
+        self._appended = 0
+        self._flushed = 0
+        self._insert_entry = insert(call_event).prefix_with("OR IGNORE", dialect="sqlite")
         self._wake = threading.Condition()
         self._urgent = threading.Event()
         self._is_closing = False
@@ -120,6 +125,29 @@ class Database:
 
         `is_essential` work may use the ballast of a full disk. Raises what `work` raises, or StorageError.
         """
+        return cast("T", await self._done(work, is_essential=is_essential))
+
+    def append(self, entry: Entry) -> int | None:
+        """Queue a journal entry in front of all later writes; never waits.
+
+        Gives its number for `flushed`; None when the queue is full.
+        """
+        if self._entries >= MAX_ENTRIES or self._health is StorageHealth.BROKEN:
+            return None
+        self._put(entry)
+        self._appended += 1
+        return self._appended
+
+    async def flushed(self, number: int) -> None:
+        """Wait until the journal entry of this number, and all before it, are committed with fsync.
+
+        Raises StorageError.
+        """
+        if self._flushed < number:
+            # Groups keep the order of the queue: what comes behind the entries commits with or after them.
+            await self._done(None, is_essential=True)
+
+    async def _done(self, work: Callable[[Connection], Any] | None, *, is_essential: bool) -> Any:
         async with self._waiting:
             self._refuse_if_hopeless(is_essential=is_essential)
             job = _Job(work, is_essential, self._loop.create_future())
@@ -127,16 +155,9 @@ class Database:
             self._urgent.set()
             try:
                 with anyio.fail_after(TIMEOUT_S):
-                    return cast("T", await job.done)
+                    return await job.done
             except TimeoutError as error:
                 raise StorageError(f"the disk did not answer within {TIMEOUT_S:.0f} s; check it") from error
-
-    def append(self, entry: Entry) -> bool:
-        """Queue a journal entry in front of all later writes; False when the queue is full. Never waits."""
-        if self._entries >= MAX_ENTRIES or self._health is StorageHealth.BROKEN:
-            return False
-        self._put(entry)
-        return True
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a reading connection. Raises StorageError."""
@@ -237,20 +258,24 @@ class Database:
                 else:
                     outcomes += [self._do(connection, item) for item in items if isinstance(item, _Job)]
             self._disk.database("commit")
-        if any(isinstance(item, Entry) for item in batch):
+        entries = sum(isinstance(item, Entry) for item in batch)
+        if entries:
             crash_point("journal_committed")
+        self._flushed += entries
         return outcomes
 
     def _insert(self, connection: Connection, entries: list[Entry]) -> None:
         self._disk.database("statement")
         # A line that is there already is the same line: a group is tried again as a whole.
         connection.execute(
-            insert(call_event).prefix_with("OR IGNORE", dialect="sqlite"),
+            self._insert_entry,
             [{"call_id": one.call_id, "seq": one.seq, "at_ms": one.at_ms, "event": one.event} for one in entries],
         )
         crash_point("journal_in_transaction")
 
     def _do(self, connection: Connection, job: _Job) -> _Outcome:
+        if job.work is None:
+            return _Outcome(job)
         try:
             with connection.begin_nested():
                 self._disk.database("statement")

@@ -11,21 +11,24 @@ class DatabaseJournal:
         self._database = database
         self._call_id = call_id
         self._is_cut = False
+        self._last = 0
 
     def append(self, seq: int, at_ms: float, event: bytes) -> None:
         """Queue one encoded event; never waits.
 
         When the queue is full the journal ends here: what a crash would recover is then an older, but whole, story.
         """
-        if not self._is_cut:
-            self._is_cut = not self._database.append(Entry(self._call_id, seq, at_ms, event))
+        if self._is_cut:
+            return
+        number = self._database.append(Entry(self._call_id, seq, at_ms, event))
+        self._is_cut = number is None
+        self._last = number or self._last
 
     async def committed(self) -> None:
         """Wait until every event appended so far is on disk. Raises StorageError."""
         if self._is_cut:
             raise StorageFull("the journal's queue is full; the disk is too slow or has no space")
-        # Groups keep the order of the queue: a write that does nothing commits with or after all events before it.
-        await self._database.write(lambda _: None, is_essential=True)
+        await self._database.flushed(self._last)
 
 
 class MemoryJournal:
