@@ -78,7 +78,7 @@ class KnownWords:
             heard = tuple(word for word in self.words if since_ms <= word.start_ms and word.end_ms <= until_ms + 40)
             if piece.is_pause:
                 await anyio.sleep(self.final_ms / 1000)
-                yield Transcribed(utterance, heard, is_final=True, lag_ms=self.final_ms)
+                yield Transcribed(utterance, heard, is_final=True)
             elif len(heard) > shown:
                 shown = len(heard)
                 yield Transcribed(utterance, heard, is_final=False)

@@ -193,8 +193,10 @@ class Hearing:
         text = " ".join(word.text for word in result.words)
         if result.is_final:
             self._finals_due -= 1
+            # Silence is never handed to recognition, but it is audio that came while the words were awaited.
+            lag_ms = result.lag_ms + max(0.0, self._buffer_start_ms - self._sent_until_ms)
             self._timeline.append(
-                t.UserTranscribed(at_ms=now_ms, utterance=result.utterance, words=result.words, lag_ms=result.lag_ms)
+                t.UserTranscribed(at_ms=now_ms, utterance=result.utterance, words=result.words, lag_ms=lag_ms)
             )
         else:
             self._on_partial(result.utterance, result.words)
