@@ -31,11 +31,16 @@ class Peer:
     async def listens(self, *, until: str | None = None) -> dict[str, Any]:
         """Read, without answering, until a message of this type came; for ever when None."""
         async for frame in self.socket:
-            message: dict[str, Any] = json.loads(frame)
-            self.heard.append(message)
+            message = self.hear(frame)
             if message["interaction_type"] == until:
                 return message
         raise ConnectionError("the client left")
+
+    def hear(self, frame: str | bytes) -> dict[str, Any]:
+        """Take down what the client sent."""
+        message: dict[str, Any] = json.loads(frame)
+        self.heard.append(message)
+        return message
 
     def cuts(self) -> None:
         """Drop the connection without a close frame."""
