@@ -1,5 +1,6 @@
 """The caller's audio to turn events: call clock, tape, voice activity, recognition."""
 
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -104,10 +105,8 @@ class Hearing:
         self._buffer_start_ms = start_sample * 1000 / self._sample_rate
 
     def _take_block(self, at_ms: float, block: bytes) -> None:
-        halves = np.frombuffer(block, dtype="<i2").reshape(2, -1).astype(np.float32)
-        first, second = np.sqrt(np.einsum("ij,ij->i", halves, halves) / halves.shape[1])
         self._recent.append((at_ms, block))
-        edge = self._segmenter.feed(at_ms, (float(first), float(second)), self._vad.feed(block))
+        edge = self._segmenter.feed(at_ms, _rms_of_halves(block), self._vad.feed(block))
         if self._segmenter.is_speech and edge is None:
             self._piece.append((at_ms, block))
             if len(self._piece) >= PIECE_BLOCKS:
@@ -212,3 +211,11 @@ class Hearing:
         """Free the queue, once the tasks have ended."""
         self._pieces.close()
         self._pieces_out.close()
+
+
+def _rms_of_halves(block: bytes) -> tuple[float, float]:
+    """Loudness of each 10 ms of a block, 0 to 32768; a dot product is the quickest way numpy has."""
+    samples = np.frombuffer(block, dtype="<i2").astype(np.float32)
+    half = len(samples) // 2
+    first, second = samples[:half], samples[half:]
+    return math.sqrt(first.dot(first) / half), math.sqrt(second.dot(second) / half)

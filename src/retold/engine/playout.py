@@ -97,13 +97,20 @@ class Playout:
             del self._audio[: 2 * surplus]
             self._dropped += surplus
 
-    def heard_until(self, call_sample: int) -> tuple[Word, ...]:
-        """Words that became heard by `call_sample` and were not given before, with their call times."""
+    def heard_until(self, call_sample: int, *, is_cut: bool = True) -> tuple[Word, ...]:
+        """Words that became heard by `call_sample` and were not given before, with their call times.
+
+        At a cut a word counts from its half on, and ends with the cut; while the reply goes on it counts when it
+        is over.
+        """
         heard: list[Word] = []
-        reached = self._reply_sample(call_sample)
-        while self._settled < len(self._words) and self._words[self._settled].half <= reached:
+        reached, cut_ms = self._reply_sample(call_sample), call_sample * 1000 / self.sample_rate
+        while self._settled < len(self._words):
             word = self._words[self._settled]
-            heard.append(Word(word.text, self._call_ms(word.start), self._call_ms(word.end)))
+            if reached < (word.half if is_cut else word.end):
+                break
+            start_ms = self._call_ms(word.start)
+            heard.append(Word(word.text, start_ms, max(start_ms, min(self._call_ms(word.end), cut_ms))))
             self._settled += 1
         return tuple(heard)
 

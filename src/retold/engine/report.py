@@ -70,7 +70,8 @@ class TranscriptFold:
     ) -> None:
         """Set the caller's words of one utterance; also used for words that are not final yet."""
         if not words and not is_unintelligible:
-            self._user.pop(utterance, None)
+            if utterance in self._user and self._user[utterance].utterance.words:
+                del self._user[utterance]
             return
         start_ms = words[0].start_ms if words else onset_ms
         content = " ".join(word.text for word in words) or UNINTELLIGIBLE

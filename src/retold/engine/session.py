@@ -78,6 +78,7 @@ class CallSession:
     _folded: int = field(default=0, init=False)
     _has_changed: bool = field(default=False, init=False)
     _turn: Turn | None = field(default=None, init=False)
+    _is_overrun: bool = field(default=False, init=False)
     _interrupt: do.ReplyRef | None = field(default=None, init=False)
     _inbox: MemoryObjectSendStream[TurnEvent] = field(init=False)
     _inbox_out: MemoryObjectReceiveStream[TurnEvent] = field(init=False)
@@ -128,6 +129,8 @@ class CallSession:
             self._hearing.check_stall()
             if now_ms >= self._no_audio_ms():
                 event = Stopped(now_ms, DisconnectionReason.ERROR_NO_AUDIO_RECEIVED, "no audio came from the caller")
+            if self._is_overrun:
+                event = Stopped(now_ms, DisconnectionReason.ERROR_RETELL, "turn taking fell behind; lower the load")
             self._state, wanted = step(self._state, event or Tick(now_ms), self.rules)
             for action in wanted:
                 await self._perform(action)
@@ -192,7 +195,7 @@ class CallSession:
             pass  # the call is over; nobody needs the event
         except anyio.WouldBlock:
             get_logger().error("inbox_full", phase=self._state.phase.value)
-            raise
+            self._is_overrun = True
 
     # --- tasks --------------------------------------------------------------------------------
 

@@ -234,7 +234,7 @@ class Speaking:
     async def _clear(self, reply: Reply) -> None:
         """What lies ahead of now is taken back: from the caller's buffer, the ledger and the tape."""
         now = self._now_sample()
-        self._settle_words(reply, now)
+        self._settle_words(reply, now, is_cut=True)
         if self._sent > now:
             self._tape.write_agent(now, bytes(2 * (self._sent - now)))
             self._sent = now
@@ -286,7 +286,7 @@ class Speaking:
         is_done = reply.playout.is_over and now >= self._sent
         if is_done or self._clock.now_ms() >= self._words_due_ms:
             self._words_due_ms = self._clock.now_ms() + WORDS_EVERY_MS
-            self._settle_words(reply, now)
+            self._settle_words(reply, now, is_cut=is_done)
         if is_done:
             self._is_playing, reply.is_over = False, True
             self._ended(reply, was_interrupted=False)
@@ -313,8 +313,8 @@ class Speaking:
 
     # --- the record ---------------------------------------------------------------------------
 
-    def _settle_words(self, reply: Reply, call_sample: int) -> None:
-        words = reply.playout.heard_until(call_sample)
+    def _settle_words(self, reply: Reply, call_sample: int, *, is_cut: bool) -> None:
+        words = reply.playout.heard_until(call_sample, is_cut=is_cut)
         if words:
             event = t.WordsPlayed(
                 at_ms=self._clock.now_ms(),

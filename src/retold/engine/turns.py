@@ -8,6 +8,7 @@
     HEARING   -> THINKING   the caller is done: ask for a reply; or it was only noise and a reply is on its way;
                             or the responder interrupts the caller
     HEARING   -> LISTENING  it was only noise
+    LISTENING -> SPEAKING   a reply that was given up comes after all
     SPEAKING  -> LISTENING  the reply has been heard
     SPEAKING  -> HEARING    the caller took the floor, or was still speaking when the reply ended
     SPEAKING  -> THINKING   the responder interrupts its own reply
@@ -327,6 +328,8 @@ def _settle_silence(state: State, at_ms: float, rules: Rules) -> Step:
         return _end(
             state, DisconnectionReason.INACTIVITY, f"the caller was silent for {rules.end_call_after_silence_ms:.0f} ms"
         )
+    if state.is_reply_ready:
+        return _settle_thinking(state, at_ms, rules)
     if state.reminders < rules.reminder_max_count and at_ms >= state.quiet_since_ms + rules.reminder_trigger_ms:
         return _ask(state, at_ms, ReplyKind.REMINDER, f"{at_ms - state.quiet_since_ms:.0f} ms of silence")
     return state, ()

@@ -32,14 +32,22 @@ def playout_of(*words: PlannedWord, samples: int) -> Playout:
 ONE, TWO = PlannedWord("one", 0, 100), PlannedWord("two", 120, 220)
 
 
-def test_words_are_heard_when_half_of_them_was_played() -> None:
+def test_at_a_cut_words_are_heard_of_which_half_was_played_and_end_with_it() -> None:
     playout = playout_of(ONE, TWO, samples=240)
     playout.take(240, call_start=1000)
     assert playout.heard_until(1049) == ()
-    assert playout.heard_until(1050) == (Word("one", 1000, 1100),)
+    assert playout.heard_until(1050) == (Word("one", 1000, 1050),)
     assert playout.heard_until(1169) == ()
     assert playout.heard_until(1240) == (Word("two", 1120, 1220),)
     assert playout.heard_until(5000) == ()
+
+
+def test_while_the_reply_goes_on_words_are_heard_when_they_are_over() -> None:
+    playout = playout_of(ONE, TWO, samples=240)
+    playout.take(240, call_start=1000)
+    assert playout.heard_until(1099, is_cut=False) == ()
+    assert playout.heard_until(1100, is_cut=False) == (Word("one", 1000, 1100),)
+    assert playout.heard_until(1219, is_cut=False) == ()
 
 
 def test_frames_say_which_words_start_in_them() -> None:

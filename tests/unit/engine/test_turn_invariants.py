@@ -193,6 +193,7 @@ def scripted_walks() -> Iterator[Floor]:
     floor = greeted().take(*speaks("Book it.", at=2000, until=3000), SpeechStarted(4060, 4000))
     yield floor.take(ReplyReady(4100, ReplyRef(1)), SpeechEnded(4400, 4240), Words(4500, 1, "", is_final=True))
     yield greeted().wait_until(60_000)
+    yield greeted().take(*speaks("Book it.", at=2000, until=3000), ReplyReady(13_400, ReplyRef(1)))
 
 
 def test_the_diagram_shows_the_transitions_that_happen() -> None:

@@ -159,6 +159,12 @@ def test_a_reply_that_does_not_come_is_given_up_and_the_caller_reminded() -> Non
     assert floor.wait_until(2850 + 8000).did(Ask)[1:] == [Ask(2, ReplyKind.REMINDER, None)]
 
 
+def test_a_reply_that_was_given_up_is_played_when_it_comes_after_all() -> None:
+    floor = greeted().take(*speaks("Hello.", at=2000, until=2500)).wait_until(13_000)
+    assert floor.decisions()[-1] == "listen again"
+    assert floor.take(ReplyReady(13_500, ReplyRef(1))).did(Play)[-1] == Play(ReplyRef(1))
+
+
 # --- over the agent's speech ----------------------------------------------------------------------
 
 
