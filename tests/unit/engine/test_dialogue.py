@@ -279,7 +279,7 @@ async def test_agent_waits_while_the_connection_is_cut() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(cut)
-        report = await call.run()
+        await call.run()
     assert f"agent: {LONG}" in call.lines()
     assert not call.tape.is_loud("agent", 5150, 8000)
-    assert not any(5150 < word.start_ms < 8000 for word in report.utterances[2].words)
+    assert not any(5150 < word.start_ms < 8000 for word in call.report().utterances[2].words)
