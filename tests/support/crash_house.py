@@ -59,10 +59,18 @@ class Caller:
     has_hung_up: bool = False
     client: AudioClient | None = None
 
+    chunks_at_ping: list[int] = field(default_factory=list[int])
+
+    async def ping(self, client: AudioClient) -> None:
+        """Ask the server to say that it has taken all audio so far."""
+        self.chunks_at_ping.append(client.sent_chunks)
+        await client.socket.send("ping")
+
     @property
-    def sent_ms(self) -> float:
-        """Audio handed to the network so far."""
-        return self.client.sent_chunks * CHUNK_MS if self.client is not None else 0.0
+    def taken_ms(self) -> float:
+        """Audio that the server has surely taken: what was sent before the last ping it answered."""
+        pongs = self.client.texts.count("pong") if self.client is not None else 0
+        return self.chunks_at_ping[pongs - 1] * CHUNK_MS if pongs else 0.0
 
 
 @dataclass
@@ -92,6 +100,7 @@ class CrashHouse:
                 self.url = printed.split("is ready at ")[1].split()[0]
                 return True
             await anyio.sleep(0.01)
+        assert "crash_at" in env, f"the server left by itself:\n{log.read_text()[-5000:]}"
         return False
 
     async def kill(self) -> None:
@@ -146,6 +155,7 @@ class CrashHouse:
                 while client.socket.close_code is None and time.monotonic() < ends_s:
                     if until():
                         ends_s = min(ends_s, time.monotonic() + 0.3)
+                    await caller.ping(client)
                     await anyio.sleep(0.02)
                 caller.has_hung_up = client.socket.close_code is None
         except (WebSocketException, OSError):
@@ -215,13 +225,13 @@ class CrashHouse:
         assert " ".join(told).split()[: len(words)] == words, "a finalised utterance is gone"
 
     async def kill_and_count_loss(self) -> None:
-        """Kill in mid-call; notes how much of what each caller had sent is not on the disk."""
-        sent_ms = {one.call_id: one.sent_ms for one in self.callers.values() if one.client and not one.has_hung_up}
+        """Kill in mid-call; notes how much of what the server had taken from each caller is not on the disk."""
+        taken_ms = {one.call_id: one.taken_ms for one in self.callers.values() if one.client and not one.has_hung_up}
         await self.kill()
         for path in self.data.glob("spool/*.caller.pcm"):
             call_id = path.name.split(".")[0]
-            if call_id in sent_ms:
-                self.lost_ms.append(sent_ms[call_id] - path.stat().st_size / 2 / 24)
+            if call_id in taken_ms:
+                self.lost_ms.append(taken_ms[call_id] - path.stat().st_size / 2 / 24)
 
 
 def _intended(connection: sqlite3.Connection, call_id: str) -> str | None:

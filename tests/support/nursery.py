@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ class Nursery:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._born: list[int] = []
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -42,7 +44,11 @@ class Nursery:
         self._process.stdout.close()
 
     def bear(self, arguments: list[str], env: dict[str, str]) -> tuple[int, Path]:
-        """Start `retold <arguments>`; gives the process id and the file with all it prints."""
+        """Start `retold <arguments>`; gives the process id and the file with all it prints. Any thread may call it."""
+        with self._lock:
+            return self._bear(arguments, env)
+
+    def _bear(self, arguments: list[str], env: dict[str, str]) -> tuple[int, Path]:
         log = self._folder / f"server{len(self._born)}.log"
         log.touch()
         assert self._process.stdin is not None
