@@ -70,6 +70,14 @@ class Customer:
                     return call
                 await anyio.sleep(0.05)
 
+    async def until_idle(self, timeout_s: float = 20) -> None:
+        """Wait until no call has a slot. Raises TimeoutError."""
+        with anyio.fail_after(timeout_s):
+            while True:
+                if (await self.http.get("/health/ready")).json()["calls"] == 0:
+                    return
+                await anyio.sleep(0.05)
+
     async def file(self, url: str) -> bytes:
         """The content of a recording or log; its address is all it takes."""
         async with httpx2.AsyncClient(timeout=20) as stranger:
