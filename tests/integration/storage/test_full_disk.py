@@ -13,7 +13,7 @@ from retold.domain.reasons import CallStatus
 from retold.errors import Unavailable
 from retold.ids import CallId
 from retold.storage.disk import StorageHealth
-from support.call_house import RATE, HandClock, ScriptedSession, open_house
+from support.call_house import RATE, HandClock, House, ScriptedSession, open_house
 from support.invariants import check_call, check_files, check_nothing_left
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +48,17 @@ def fill(filler: Path) -> None:
                 continue
 
 
+async def until_calls_are_refused(house: House) -> None:
+    with anyio.fail_after(20):
+        while house.store.health is not StorageHealth.FULL:
+            try:
+                await house.create(metadata={"x": "y" * 20_000})
+            except Unavailable:
+                await anyio.sleep(0.01)
+    with pytest.raises(Unavailable):
+        await house.create()
+
+
 class SystemPace(HandClock):
     """A hand clock that the writer thread's look at the disk does not have to wait for."""
 
@@ -70,29 +81,16 @@ async def test_a_full_disk_takes_no_calls_keeps_the_ends_of_running_ones_and_hea
 
         house.script = script
         record = await house.create()
-        ended = None
         async with anyio.create_task_group() as tasks:
-
-            async def hold() -> None:
-                nonlocal ended
-                ended = await house.hold(record)
-
-            tasks.start_soon(hold)
+            tasks.start_soon(house.hold, record)
             await is_talking.wait()
             fill(filler)
-            with anyio.fail_after(20):
-                while house.store.health is not StorageHealth.FULL:
-                    try:
-                        await house.create(metadata={"x": "y" * 20_000})
-                    except Unavailable:
-                        await anyio.sleep(0.01)
-            with pytest.raises(Unavailable):
-                await house.create()
+            await until_calls_are_refused(house)
             go_on.set()
+        ended = await house.store.find_call(None, CallId(record.call.call_id))
         assert ended is not None
         assert ended.call.call_status is CallStatus.ENDED
         check_call(ended.call.wire())
-        assert await house.store.find_call(None, CallId(record.call.call_id)) == ended
         filler.unlink()
         with anyio.fail_after(20):
             while house.store.health is not StorageHealth.OK:  # noqa: ASYNC110 - the writer thread has no event
