@@ -38,6 +38,9 @@ class Transport(Protocol):
     lead_ms: int
     """How far ahead of real time `play()` may be fed; 0 to 300 for a peer that obeys `clear`."""
 
+    takes_updates: bool
+    """Whether `update` events reach the peer; one holds the whole transcript, so it is not made for nobody."""
+
     @property
     def is_connected(self) -> bool:
         """Whether the peer is there to hear; False while a cut connection may still come back."""

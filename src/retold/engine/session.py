@@ -307,6 +307,8 @@ class CallSession:
         await self._committed()
         utterances = self._fold.utterances()
         await self.responder.send(TranscriptChanged(utterances, self._fold.items(), turn))
+        if not self.transport.takes_updates:
+            return
         update: Mapping[str, Any] = {
             "event_type": "update",
             "transcript": [utterance.wire() for utterance in utterances],

@@ -282,7 +282,8 @@ def _settle_thinking(state: State, at_ms: float, rules: Rules) -> Step:
         if state.reply == BEGIN_MESSAGE and at_ms < rules.begin_message_delay_ms:
             return state, ()
         speaking = replace(state, phase=Phase.SPEAKING, overlap=Overlap.NONE)
-        return speaking, (Announce(Turn.AGENT), Play(state.reply))
+        # The announcement waits for the journal; the sound must not.
+        return speaking, (Play(state.reply), Announce(Turn.AGENT))
     if state.reply is None or at_ms >= state.thinking_since_ms + rules.reply_timeout_ms:
         late = Decide("listen again", f"no reply within {rules.reply_timeout_ms:.0f} ms")
         return _stop_thinking(replace(state, quiet_since_ms=at_ms), late)

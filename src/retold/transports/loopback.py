@@ -39,6 +39,7 @@ class LoopbackTransport:
     def __init__(self, clock: Clock, *, sample_rate: int = 24_000, lead_ms: int = 100) -> None:
         self.sample_rate = sample_rate
         self.lead_ms = lead_ms
+        self.takes_updates = True
         self.is_connected = True
         """Set it to False to cut the connection: the agent then waits with what it has to say."""
         self.played: list[PlayedFrame] = []

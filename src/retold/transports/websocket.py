@@ -83,6 +83,7 @@ class WebSocketTransport:
     def __init__(self, audio: CallAudio, clock: Clock, options: WebSocketOptions) -> None:
         self.sample_rate = audio.sample_rate
         self.lead_ms = options.lead_ms
+        self.takes_updates = options.enable_update
         self.discarded_frames = 0
         """Frames of agent audio that no peer was there to take."""
         self._wire = AudioWire(audio)
@@ -156,7 +157,7 @@ class WebSocketTransport:
 
     async def send_event(self, event: Mapping[str, Any]) -> None:
         """Send `metadata` events, and `update` events to clients that asked for them."""
-        if event.get("event_type") == "update" and not self._options.enable_update:
+        if event.get("event_type") == "update" and not self.takes_updates:
             return
         await self._send({"type": "websocket.send", "text": orjson.dumps(event).decode()})
 

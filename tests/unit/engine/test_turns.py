@@ -38,7 +38,7 @@ from support.floor import Floor, greeted, speaking, speaks
 
 def test_the_begin_message_is_played_when_it_is_ready() -> None:
     floor = Floor().take(ReplyReady(100, BEGIN_MESSAGE))
-    assert floor.actions == [Announce(Turn.AGENT), Play(BEGIN_MESSAGE)]
+    assert floor.actions == [Play(BEGIN_MESSAGE), Announce(Turn.AGENT)]
     assert floor.take(ReplyDone(900, BEGIN_MESSAGE)).state.phase is Phase.LISTENING
 
 
