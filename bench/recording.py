@@ -22,7 +22,7 @@ from figures import Figure, Scale
 from rig import Rig, rig
 
 RATE_HZ = 16_000
-REPLY_WORDS = 4
+SPEECH_MS, REPLY_WORDS = 400, 4
 _AUDIBLE = 100
 _QUIET_SAMPLES = 160
 """10 ms: shorter than any gap between two sounds, longer than what a tone spends around zero."""
@@ -95,7 +95,7 @@ async def _take_turns(caller: Caller, seconds: int) -> None:
     await anyio.sleep(0.5)
     with anyio.move_on_after(seconds - 3):
         while True:
-            await turn(caller, talk, rng, reply_words=REPLY_WORDS)
+            await turn(caller, talk, rng, speech_ms=SPEECH_MS, reply_words=REPLY_WORDS)
     await anyio.sleep(2)
 
 
