@@ -1,5 +1,7 @@
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -11,11 +13,12 @@ from retold.storage.connections import writer_engine
 from retold.storage.tables import metadata
 
 
-def test_migrations_lead_to_the_tables_of_the_program(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [migrations.upgrade, migrations.migrate], ids=["at once", "step by step"])
+def test_every_way_leads_to_the_tables_of_the_program(tmp_path: Path, make: Callable[[Connection], object]) -> None:
     engine = writer_engine(tmp_path / "retold.db")
     with engine.begin() as connection:
         assert migrations.current_revision(connection) is None
-        assert migrations.upgrade(connection)
+        make(connection)
         assert migrations.current_revision(connection) == migrations.HEAD
         assert not migrations.upgrade(connection)
         assert differences(connection) == []
