@@ -76,7 +76,7 @@ def grade_sqlite(version: Version) -> Finding:
     return Finding(
         "sqlite",
         "ok",
-        f"{shown} has the WAL-reset bug (3.7.0 to 3.51.2); harmless here, since one connection does all writing."
+        f"{shown} has the WAL-reset bug (3.7.0 to 3.51.2); harmless here, since one connection writes at a time."
         " Do not open the database for writing with another program while the server runs",
     )
 

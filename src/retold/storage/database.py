@@ -5,10 +5,10 @@ await write(job) --\                                               /--> waiters 
 append(entry) ------> queue -> [writer thread: BEGIN, jobs, COMMIT+fsync]
 await write(job) --/           one transaction for all that is queued
 ```
-The writer thread owns the only connection that writes and checkpoints. Everything that waits for a commit is
-resolved on the event loop by one `call_soon_threadsafe` per group, which makes this file one of the few shells that
-touch the loop. When the disk is full, entries wait in the queue (bounded) and are tried again each second; jobs fail
-unless they are essential, which may use up the ballast.
+The writer thread owns the only connection of this process that writes and checkpoints; processes take turns.
+Everything that waits for a commit is resolved on the event loop by one `call_soon_threadsafe` per group, which makes
+this file one of the few shells that touch the loop. When the disk is full, entries wait in the queue (bounded) and are
+tried again each second; jobs fail unless they are essential, which may use up the ballast.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from retold.crash import crash_point
 from retold.errors import StorageBroken, StorageError, StorageFull
 from retold.storage.connections import READERS, as_storage_error, reader_engine, writer_engine
 from retold.storage.disk import BALLAST_BYTES, Ballast, Disk, StorageHealth
+from retold.storage.lock import WriteTurn
 from retold.storage.migrations import upgrade
 from retold.storage.tables import call_event
 
@@ -194,8 +195,9 @@ class Database:
     def _open(self) -> tuple[Engine, Engine]:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._turn = WriteTurn(self._folder)
             writer = writer_engine(self._path)
-            with writer.begin() as connection:
+            with self._turn, writer.begin() as connection:
                 upgrade(connection)
             if not self._ballast.load():
                 self._health = StorageHealth.FULL
@@ -209,7 +211,10 @@ class Database:
         self._thread.join(TIMEOUT_S)
         self._readers.shutdown()
         self._reader.dispose()
-        self._writer.dispose()
+        with self._turn:
+            # Closing the last connection checkpoints.
+            self._writer.dispose()
+        self._turn.close()
 
     def _run(self) -> None:
         with self._writer.connect() as connection:
@@ -251,7 +256,7 @@ class Database:
     def _attempt(self, connection: Connection, batch: Sequence[_Job | Entry]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         self._disk.database("begin")
-        with connection.begin():
+        with self._turn, connection.begin():
             for is_entry, items in groupby(batch, key=lambda item: isinstance(item, Entry)):
                 if is_entry:
                     self._insert(connection, [item for item in items if isinstance(item, Entry)])

@@ -1,4 +1,9 @@
-"""One server per data folder: a second one would take the first one's running calls for the remains of a crash."""
+"""Who may use a data folder: one server, and one writing process at any moment.
+
+A second server would take the first one's running calls for the remains of a crash. `retold keys` writes beside a
+running server: the two take turns, because SQLite before 3.51.3 can lose pages when two connections commit and
+checkpoint at once.
+"""
 
 import fcntl
 import os
@@ -24,3 +29,21 @@ def folder_lock(data_dir: Path) -> Generator[None]:
         yield
     finally:
         os.close(handle)
+
+
+class WriteTurn:
+    """The right to write to a folder's database, taken for one transaction at a time; among processes, not threads."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._handle = os.open(data_dir / "write.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+    def __enter__(self) -> None:
+        """Wait for the other process, which needs milliseconds; a process that dies gives its turn back."""
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._handle, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._handle)
