@@ -109,7 +109,9 @@ class Database:
         self._thread.start()
 
     async def close(self) -> None:
-        """Commit what is queued, then close every connection, the writer's last."""
+        """Commit what is queued, then close every connection, the writer's last; a second time does nothing."""
+        if self._is_closing:
+            return
         with self._wake:
             self._is_closing = True
             self._wake.notify()
