@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import anyio
@@ -57,9 +57,10 @@ class LiveCall:
 
 @dataclass(slots=True, order=True)
 class _Deadline:
+    """Outlives the waiting of a call that was joined, so it must not hold the call's record."""
+
     at_ms: float
     call_id: str
-    record: CallRecord = field(compare=False)
 
 
 class LiveCalls:
@@ -156,13 +157,13 @@ class LiveCalls:
     async def end_overdue(self) -> None:
         """End the calls that nobody has joined in time."""
         while self._deadlines and self._deadlines[0].at_ms <= self._clock.monotonic_ms():
-            record = heapq.heappop(self._deadlines).record
-            if self._expected.pop(record.call.call_id, None) is not None:
+            record = self._expected.pop(heapq.heappop(self._deadlines).call_id, None)
+            if record is not None:
                 await self._end(record)
 
     def _expect_until(self, record: CallRecord, at_ms: float) -> None:
         self._expected[record.call.call_id] = record
-        heapq.heappush(self._deadlines, _Deadline(at_ms, record.call.call_id, record))
+        heapq.heappush(self._deadlines, _Deadline(at_ms, record.call.call_id))
         self._news.set()
         self._news = anyio.Event()
 
