@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+ONLY ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check demo bench lock clean
@@ -23,9 +24,9 @@ check: .venv/.test ## the fast part of `make test`: everything up to the unit te
 demo: .venv/.local ## three real calls to the demo agent, printed for a person
 	@exec $(BIN)/retold demo $(ARGS)
 
-bench: .venv/.test ## the figures: latency added, calls per core, memory, fidelity of the record
+bench: .venv/.test ## the figures: latency added, cost of a call, truth of the record (ONLY="leaks startup", ARGS=--long)
 	@scripts/system-packages
-	@exec $(BIN)/python bench/run.py $(ARGS)
+	@exec $(BIN)/python bench/run.py $(ONLY) $(ARGS)
 
 lock: .venv/.tools ## pin the newest allowed versions, with hashes, in requirements/*.txt
 	@scripts/lock $(ARGS)

@@ -22,6 +22,8 @@ WARM_UP_SHARE = 0.2
 """Calls before the line is fitted."""
 SAMPLE_EVERY = 20
 SPEECH_MS = 300
+KEEP_ALIVE_S = 6
+"""The server then has closed the callers' idle HTTP connections."""
 
 
 @dataclass(slots=True)
@@ -96,7 +98,7 @@ async def _short_call(ready: Rig, agent_id: str, rng: random.Random) -> None:
 async def _held(ready: Rig) -> Held:
     """Count once everything of the last calls is written down."""
     await ready.idle()
-    await anyio.sleep(2)
+    await anyio.sleep(KEEP_ALIVE_S)
     count = Path(ready.server.data_dir.parent / "tasks")
     count.unlink(missing_ok=True)
     os.kill(ready.pid, signal.SIGUSR1)

@@ -1,4 +1,4 @@
-"""Run the benches and print one table: `python bench/run.py [--quick | --long] [BENCH ...]`.
+"""Run the benches and print one table: `make bench [ONLY=leaks] [ARGS=--long]`, or `python bench/run.py leaks`.
 
 Each bench is a module beside this one with `async def measure(scale) -> list[Figure]`. The figures also go to
 .cache/bench/results.json. The exit code is 1 when a bench failed to run; a target that is missed is only shown.
@@ -48,8 +48,8 @@ def main() -> int:
     for name in options.bench or BENCHES:
         results[name] = _measured(name, scale)
     facts["load_after"] = os.getloadavg()[0]
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_bytes(
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    options.results.write_bytes(
         orjson.dumps({"machine": facts, "benches": results}, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
     )
     figures = [figure for result in results.values() for figure in result["figures"]]
@@ -66,6 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("bench", nargs="*", help="only these: " + ", ".join(BENCHES))
     parser.add_argument("--quick", action="store_true", help="a few seconds each; proves that the benches work")
     parser.add_argument("--long", action="store_true", help="the full ten minutes of recording")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the figures go as JSON")
     options = parser.parse_args()
     if unknown := set(options.bench) - set(BENCHES):
         parser.error(f"no such bench: {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")

@@ -1,0 +1,41 @@
+"""The benches themselves: in their quick mode each runs through and gives figures that can be."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCHES = ("turn_overhead", "cpu_memory", "barge_in", "heard_truth", "leaks", "recording")
+MAX_DELAY_MS = 5_000
+"""A bound for nonsense, not for speed: this machine may be busy."""
+
+
+@pytest.mark.timeout(280)
+def test_each_bench_runs_and_gives_sane_figures(tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    command = [sys.executable, "bench/run.py", "--quick", "--results", str(results), *BENCHES]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=270, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    told: dict[str, Any] = json.loads(results.read_bytes())
+    assert told["machine"]["cores"] >= 1
+    assert set(told["benches"]) == set(BENCHES)
+    for result in told["benches"].values():
+        assert result["figures"]
+        assert all(math.isfinite(figure["value"]) for figure in result["figures"])
+    added = _figures(told, "turn_overhead")
+    assert all(-1 <= value < MAX_DELAY_MS for value in added.values()), added
+    costs = _figures(told, "cpu_memory")
+    assert all(value > 0 for name, value in costs.items() if name.startswith("CPU")), costs
+    assert all(0 < value < MAX_DELAY_MS for value in _figures(told, "barge_in").values())
+    assert min(_figures(told, "heard_truth").values()) >= 0
+    assert _figures(told, "leaks")["tasks left"] == 0
+    assert _figures(told, "leaks")["files in the spool"] == 0
+
+
+def _figures(told: dict[str, Any], bench: str) -> dict[str, float]:
+    return {figure["what"]: figure["value"] for figure in told["benches"][bench]["figures"]}
