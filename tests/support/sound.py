@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 AUDIBLE_DBFS: Final = -50.0
-SPEECH_UNDER_PEAK_DB: Final = 24.0
-"""Speech is what is less than this under the loudest part of its passage (docs/reference/turn-taking.md)."""
+SPEECH_UNDER_PEAK_DB: Final = 40.0
+"""Speech ends with the last 10 ms that come this near to the loudest of the passage (reference/turn-taking.md)."""
 _SLOT_MS: Final = 10
 _PAUSE_MS: Final = 600
 """Silence that parts two passages."""
@@ -52,33 +52,32 @@ def two_channels(data: bytes) -> TwoChannels:
     return TwoChannels(samples[:, 0], samples[:, 1], rate_hz)
 
 
-def passages(channel: Floats, rate_hz: int, *, under_peak_db: float | None = None) -> list[Passage]:
-    """What sounds above -50 dBFS, sample by sample; with `under_peak_db`, only as far as slots of 10 ms come that near.
-
-    The first finds the edges of a voice that comes from a synthesiser, the second those of speech in a room.
-    """
+def passages(channel: Floats, rate_hz: int) -> list[Passage]:
+    """What sounds above -50 dBFS, to the sample; silences of up to 600 ms are part of a passage."""
     loud = np.flatnonzero(np.abs(channel) >= 10 ** (AUDIBLE_DBFS / 20))
     if not len(loud):
         return []
     gaps = np.flatnonzero(np.diff(loud) > _PAUSE_MS * rate_hz / 1000)
     spans = zip(loud[np.r_[0, gaps + 1]].tolist(), (loud[np.r_[gaps, len(loud) - 1]] + 1).tolist(), strict=True)
-    if under_peak_db is not None:
-        spans = (_near_peak(channel, span, rate_hz, under_peak_db) for span in spans)
     return [Passage(start * 1000 / rate_hz, end * 1000 / rate_hz) for start, end in spans]
 
 
-def _near_peak(channel: Floats, span: tuple[int, int], rate_hz: int, under_peak_db: float) -> tuple[int, int]:
+def speech_end_ms(channel: Floats, rate_hz: int, before_ms: float) -> float:
+    """When speech ended for the last time before a moment; its inaudible tail does not count."""
+    audible = [passage for passage in passages(channel, rate_hz) if passage.start_ms < before_ms]
+    first, last = (
+        round(at_ms * rate_hz / 1000) for at_ms in (audible[-1].start_ms, min(audible[-1].end_ms, before_ms))
+    )
     slot = rate_hz * _SLOT_MS // 1000
-    squares = np.r_[0.0, np.cumsum(channel[span[0] : span[1] + slot] ** 2)]
+    squares = np.r_[0.0, np.cumsum(channel[first : last + slot] ** 2)]
     power = squares[slot:] - squares[:-slot]
-    near = np.flatnonzero(power >= power.max() * 10 ** (-under_peak_db / 10))
-    return span[0] + int(near[0]), span[0] + int(near[-1]) + slot
+    near = np.flatnonzero(power >= power.max() * 10 ** (-SPEECH_UNDER_PEAK_DB / 10))
+    return (first + int(near[-1]) + slot) * 1000 / rate_hz
 
 
 def gap_before_ms(recording: TwoChannels, agent_start_ms: float) -> float:
     """How long the caller had been silent when the agent began to sound."""
-    caller = passages(recording.caller, recording.rate_hz, under_peak_db=SPEECH_UNDER_PEAK_DB)
-    return agent_start_ms - max(passage.end_ms for passage in caller if passage.start_ms < agent_start_ms)
+    return agent_start_ms - speech_end_ms(recording.caller, recording.rate_hz, agent_start_ms)
 
 
 def position_ms(clip: Floats, channel: Floats, rate_hz: int) -> float:

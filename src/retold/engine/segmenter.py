@@ -16,8 +16,17 @@ END_AFTER_MS = 160.0
 """Speech must be unlikely for this long to have ended."""
 LOOK_BACK_MS = 240.0
 """How far before the detector's answer the onset is searched."""
-QUIET_RATIO = 0.06
-"""A slot under this share of the passage's loudness is not part of the speech (-24 dB)."""
+ONSET_RATIO = 0.06
+"""Speech begins with a slot over this share of the loudness so far (-24 dB)."""
+TAIL_RATIO = 0.01
+"""Speech ends with the last slot over this share of the passage's loudest (-40 dB): the soft end of "insurance" is
+still speech. Of synthesised speech, whose end is known, -24 dB missed up to 130 ms."""
+
+
+FLOOR_LEAST = 1.0
+FLOOR_RISE = 1.05
+"""The noise floor doubles in 300 ms at most; the onset of speech, unrecognised for 100 ms, hardly lifts it."""
+FLOOR_FALL = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,11 @@ class SpeechStopped:
     """The last audible slot of the passage ended at `end_ms`."""
 
     end_ms: float
+
+
+def _followed(floor: float, rms: float) -> float:
+    """The noise floor after 20 ms that are not speech yet: slow to rise, because they may turn out to be its onset."""
+    return max(FLOOR_LEAST, min(rms, floor * FLOOR_RISE) if rms > floor else floor + FLOOR_FALL * (rms - floor))
 
 
 @dataclass(slots=True)
@@ -59,7 +73,7 @@ class SpeechSegmenter:
     def _in_silence(self, at_ms: float, rms: float, probability: float) -> SpeechBegan | None:
         if probability < START_PROBABILITY:
             self._likely_ms = 0.0
-            self._floor += 0.05 * (min(rms, 1000.0) - self._floor)
+            self._floor = _followed(self._floor, rms)
             return None
         self._likely_ms += 2 * SLOT_MS
         if self._likely_ms < START_AFTER_MS:
@@ -73,8 +87,9 @@ class SpeechSegmenter:
     def _loud_run_start(self, slots: list[tuple[float, float]], at_ms: float) -> float:
         """The start of the sound that goes on at the end of `slots`, over pauses of up to 60 ms."""
         onset, quiet = at_ms - START_AFTER_MS + 2 * SLOT_MS, 0
+        threshold = self._threshold(ONSET_RATIO)
         for start_ms, rms in reversed(slots):
-            quiet = 0 if rms > self._threshold() else quiet + 1
+            quiet = 0 if rms > threshold else quiet + 1
             if quiet > 6:
                 break
             if quiet == 0:
@@ -82,7 +97,7 @@ class SpeechSegmenter:
         return onset
 
     def _in_speech(self, at_ms: float, rms: float, probability: float) -> SpeechStopped | None:
-        self._peak = max(rms, self._peak * 0.995)
+        self._peak = max(rms, self._peak)
         self._unlikely_ms = self._unlikely_ms + 2 * SLOT_MS if probability < END_PROBABILITY else 0.0
         if self._unlikely_ms < END_AFTER_MS:
             return None
@@ -94,9 +109,10 @@ class SpeechSegmenter:
 
     def _stop(self, at_ms: float) -> SpeechStopped:
         self.is_speech, self._likely_ms, self._unlikely_ms = False, 0.0, 0.0
-        loud = [start_ms for start_ms, rms in self._slots if rms > self._threshold()]
+        threshold = self._threshold(TAIL_RATIO)
+        loud = [start_ms for start_ms, rms in self._slots if rms > threshold]
         end_ms = loud[-1] + SLOT_MS if loud else at_ms - END_AFTER_MS
         return SpeechStopped(max(min(end_ms, at_ms), self._onset_ms))
 
-    def _threshold(self) -> float:
-        return max(3.0 * self._floor, QUIET_RATIO * self._peak)
+    def _threshold(self, ratio: float) -> float:
+        return max(3.0 * self._floor, ratio * self._peak)

@@ -6,7 +6,7 @@ import wave
 import numpy as np
 import pytest
 
-from support.sound import gap_before_ms, passages, position_ms, two_channels
+from support.sound import gap_before_ms, passages, position_ms, speech_end_ms, two_channels
 
 RATE_HZ = 8_000
 
@@ -37,9 +37,9 @@ def test_edges_of_sound_are_found_to_the_sample_and_short_pauses_bridged() -> No
 
 
 def test_a_faint_tail_is_not_speech() -> None:
-    channel = tones((500, 900)) + 0.02 * tones((900, 1_100))
-    [speech] = passages(channel, RATE_HZ, under_peak_db=24)
-    assert (speech.start_ms, speech.end_ms) == (pytest.approx(500, abs=10), pytest.approx(900, abs=10))
+    channel = 3 * tones((500, 900)) + 0.015 * tones((900, 1_100))
+    assert speech_end_ms(channel, RATE_HZ, before_ms=2_000) == pytest.approx(900, abs=10)
+    assert speech_end_ms(channel, RATE_HZ, before_ms=700) == pytest.approx(700, abs=10)
 
 
 def test_the_gap_is_that_between_the_callers_last_and_the_agents_first_sound() -> None:
