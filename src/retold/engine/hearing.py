@@ -20,15 +20,15 @@ from retold.ports import SPEECH_RATE_HZ, AudioFrame, SpeechAudio, SpeechToText, 
 
 BLOCK_MS = 20.0
 BLOCK_BYTES = int(SPEECH_RATE_HZ * BLOCK_MS / 1000) * 2
-PIECE_BLOCKS = 5
-"""Blocks per piece handed to recognition while the caller speaks: 100 ms."""
+PIECE_BLOCKS = 2
+"""Blocks per piece handed to recognition while the caller speaks: 40 ms, so that it soon sees the silence of an end."""
 PREROLL_MS = 300.0
 """Sound before the onset that recognition gets too: soft consonants lie there."""
 JOIN_MS = 1000.0
 """Speech that goes on within this time of a pause belongs to the same utterance."""
 STALL_MS = 400.0
 """Audio missing for this long in mid-speech counts as silence."""
-MAX_QUEUED_PIECES = 600
+MAX_QUEUED_PIECES = 1500
 """One minute of speech; recognition that is further behind has failed."""
 
 

@@ -25,6 +25,8 @@ _SAMPLE_BYTES: Final = 2
 _FULL_SCALE: Final = 32_768.0
 _SETTLED_MS: Final = 80
 """So much silence may be the end: the pass made in it is the final one if nothing more is said."""
+_PERHAPS_SETTLED_MS: Final = 30
+"""After so much silence no partial pass begins: it would keep the final one waiting for as long as it takes."""
 _REST: Final = 2
 """The next partial pass begins this many times as late as the last one took: half of the time at most is spent."""
 _FREEZE_AT_PAUSE_MS: Final = 5_000
@@ -115,6 +117,8 @@ class HeardUtterance:
             return None
         if silent >= _SETTLED_MS * _PER_MS:
             return self._pass(PassKind.SETTLED, self.total)
+        if silent >= _PERHAPS_SETTLED_MS * _PER_MS:
+            return None
         if not self._last_end:
             unheard -= int(np.argmax(mask)) * FRAME_MS * _PER_MS
         return self._pass(PassKind.PARTIAL, self.total) if unheard >= max(interval_ms * _PER_MS, self._wait) else None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from retold.clock import CallClock
-from retold.engine.hearing import MAX_QUEUED_PIECES, Hearing
+from retold.engine.hearing import BLOCK_MS, MAX_QUEUED_PIECES, PIECE_BLOCKS, Hearing
 from retold.engine.leg import Leg
 from retold.engine.timeline import Timeline
 from retold.engine.turn_events import SpeechStarted, TurnEvent
@@ -40,7 +40,7 @@ def test_recognition_that_falls_a_minute_behind_has_failed() -> None:
             clock.now_ms += 1000
             hearing.take(LOUD_SECOND)
 
-    speak_for(MAX_QUEUED_PIECES // 10)
+    speak_for(round(MAX_QUEUED_PIECES * PIECE_BLOCKS * BLOCK_MS / 1000))
     assert [type(event) for event in posted] == [SpeechStarted]
     with pytest.raises(RecognitionFailed, match="a minute behind"):
         speak_for(2)
