@@ -15,8 +15,8 @@ from figures import Figure, Scale
 from rig import Rig, rig
 
 AT_A_TIME = 20
-WARM_UP_CALLS = 200
-"""Calls before anything is counted: pools of threads and connections fill once."""
+WARM_UP_CALLS = 500
+"""Calls before anything is counted: pools fill once, and so does the cache of the database at its first checkpoint."""
 TARGET_KB = 1
 WARM_UP_SHARE = 0.2
 """Calls before the line is fitted."""
