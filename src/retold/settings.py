@@ -81,7 +81,10 @@ class Settings(BaseSettings):
     )
     rejoin_timeout_ms: int = Field(default=10_000, ge=0, description="a cut audio websocket may come back this long")
     playout_lead_ms: int = Field(
-        default=100, ge=20, le=300, description="how far agent audio is sent ahead of real time"
+        default=100,
+        ge=20,
+        le=290,
+        description="how far agent audio is sent ahead of real time; more for a client that sends larger blocks",
     )
     llm_open_timeout_ms: int = Field(default=7_000, ge=10, description="one attempt to open an LLM websocket")
     llm_retry_gap_ms: int = Field(default=3_000, ge=0, description="pause between attempts to open an LLM websocket")

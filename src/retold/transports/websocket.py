@@ -70,6 +70,12 @@ class WebSocketOptions:
         )
 
 
+MAX_LEAD_MS = 290
+"""Agent audio is never further ahead of real time than 300 ms; also the lead before the client's blocks are known."""
+BLOCK_MARGIN_MS = 30
+"""Lead beyond one block of the client, for the jitter of the network."""
+
+
 class _Phase(StrEnum):
     WAITING = "waiting"
     CONNECTED = "connected"
@@ -78,11 +84,14 @@ class _Phase(StrEnum):
 
 
 class WebSocketTransport:
-    """The caller's leg over one audio websocket after another."""
+    """The caller's leg over one audio websocket after another.
+
+    `lead_ms` follows the client: the settings' lead, or a little more than one of the blocks it sends.
+    """
 
     def __init__(self, audio: CallAudio, clock: Clock, options: WebSocketOptions) -> None:
         self.sample_rate = audio.sample_rate
-        self.lead_ms = options.lead_ms
+        self.lead_ms = MAX_LEAD_MS
         self.takes_updates = options.enable_update
         self.discarded_frames = 0
         """Frames of agent audio that no peer was there to take."""
@@ -194,6 +203,9 @@ class WebSocketTransport:
             self._phase = _Phase.ENDED
 
     async def _take_audio(self, pcm: bytes) -> None:
+        # Who captures in large blocks plays in large blocks, and would run dry in the middle of one.
+        chunk_ms = len(pcm) * 1000 // (2 * self.sample_rate)
+        self.lead_ms = min(MAX_LEAD_MS, max(self._options.lead_ms, chunk_ms + BLOCK_MARGIN_MS))
         self._unread.append(pcm)
         self._unread_bytes += len(pcm)
         self._tell()

@@ -294,6 +294,20 @@ async def test_unread_audio_is_bounded_and_none_is_lost() -> None:
     assert call.heard == CHUNK * 1_000
 
 
+@pytest.mark.parametrize(
+    ("chunk_ms", "lead_ms"), [(20, 100), (100, 130), (250, 280)], ids=["small blocks", "larger ones", "the largest"]
+)
+async def test_agent_audio_is_sent_as_far_ahead_as_the_clients_blocks_need(chunk_ms: int, lead_ms: int) -> None:
+    call, socket = Call(), FakeSocket()
+    assert call.transport.lead_ms == 290
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        socket.put_audio(bytes(2 * call.transport.sample_rate * chunk_ms // 1000))
+        await pause(1)
+        assert call.transport.lead_ms == lead_ms
+        socket.hang_up()
+
+
 def test_options_come_from_the_query_and_the_settings() -> None:
     settings = Settings(playout_lead_ms=60, rejoin_timeout_ms=5_000)
     options = WebSocketOptions.from_query({"enable_update": "true", "enable_audio_alignment": "false"}, settings)
