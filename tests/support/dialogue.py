@@ -14,7 +14,7 @@ from retold.engine.public_log import public_log
 from retold.engine.report import CallReport, fold
 from retold.engine.rules import Rules
 from retold.engine.session import CallSession
-from retold.ports import SpeechAudio, SpeechToText, TextToSpeech, Transcribed, Voices, VoiceSettings
+from retold.ports import Responder, SpeechAudio, SpeechToText, TextToSpeech, Transcribed, Voices, VoiceSettings
 from retold.providers.energy_vad import EnergyVad
 from retold.providers.scripted import TONE_GAP_MS, TONE_MS, ScriptedTextToSpeech
 from retold.responders.scripted import Chunk, Scripted, ScriptedReply, ToolCall
@@ -98,6 +98,9 @@ class Dialogue:
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     clock: VirtualClock | SystemClock = field(default_factory=VirtualClock)
 
+    mind: Responder | None = None
+    """Who answers instead of the scripted replies."""
+
     def __post_init__(self) -> None:
         self.words: list[Word] = []
         self.transport = LoopbackTransport(self.clock, sample_rate=RATE_HZ)
@@ -108,7 +111,7 @@ class Dialogue:
         self.session = CallSession(
             transport=self.transport,
             voices=Voices(vad=EnergyVad, stt=self.hears(self.words), tts=self.tts),
-            responder=self.responder,
+            responder=self.mind or self.responder,
             timeline=self.timeline,
             tape=self.tape,
             clock=self.call_clock,

@@ -14,6 +14,7 @@ class FakeSocket:
     def __init__(self) -> None:
         self.sent: list[MutableMapping[str, Any]] = []
         self.is_stuck = False
+        self._unstuck = anyio.Event()
         self.is_broken = False
         self.inbox: deque[MutableMapping[str, Any]] = deque()
         self._arrived = anyio.Event()
@@ -35,6 +36,11 @@ class FakeSocket:
         self.is_broken = True
         self.put({"type": "websocket.disconnect", "code": 1005})
 
+    def unstick(self) -> None:
+        self.is_stuck = False
+        self._unstuck.set()
+        self._unstuck = anyio.Event()
+
     async def receive(self) -> MutableMapping[str, Any]:
         while not self.inbox:
             self._arrived = anyio.Event()
@@ -42,8 +48,8 @@ class FakeSocket:
         return self.inbox.popleft()
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        if self.is_stuck:
-            await anyio.sleep_forever()
+        while self.is_stuck:
+            await self._unstuck.wait()
         if self.is_broken:
             raise WebSocketDisconnect(1006)
         self.sent.append(message)

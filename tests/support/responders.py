@@ -64,9 +64,7 @@ class Freely:
 
 def freely(answers: Mapping[int, Sequence[Step]], rules: Rules | None = None) -> Dialogue:
     """A call whose responder does these steps, by response id."""
-    call = Dialogue(rules=rules or Rules())
-    call.session.responder = Freely(answers)
-    return call
+    return Dialogue(rules=rules or Rules(), mind=Freely(answers))
 
 
 def notes(call: Dialogue) -> list[str]:

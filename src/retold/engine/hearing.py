@@ -66,6 +66,8 @@ class Hearing:
         self._pause_ms: float | None = None
         self._is_committed = True
         self._finals_due = 0
+        self._partial: Transcribed | None = None
+        self._last_worded = -1
         self._pieces, self._pieces_out = anyio.create_memory_object_stream[SpeechAudio](MAX_QUEUED_PIECES)
 
     async def listen(self, frames: AsyncIterator[AudioFrame]) -> None:
@@ -162,11 +164,14 @@ class Hearing:
             self._on_edge(self._segmenter.stop(self._buffer_start_ms))
 
     def commit(self) -> None:
-        """The agent answers what was said so far: further speech is another utterance."""
-        self._is_committed = True
+        """The agent answers what was said so far: further speech, also speech that has just begun, is another one."""
+        self._is_committed = not self._segmenter.is_speech
+        self.utterance += self._segmenter.is_speech
 
     def mark_unintelligible(self) -> None:
-        """Show the last utterance as `(unintelligible audio)`."""
+        """Show the last utterance as `(unintelligible audio)`, unless words came after all."""
+        if self._last_worded == self.utterance:
+            return
         self._timeline.append(
             t.UserTranscribed(
                 at_ms=self._clock.now_ms(),
@@ -190,6 +195,9 @@ class Hearing:
     def _on_result(self, result: Transcribed) -> None:
         now_ms = self._clock.now_ms()
         text = " ".join(word.text for word in result.words)
+        self._partial = None if result.is_final else result
+        if result.words:
+            self._last_worded = result.utterance
         if result.is_final:
             self._finals_due -= 1
             # Silence is never handed to recognition, but it is audio that came while the words were awaited.
@@ -206,6 +214,15 @@ class Hearing:
         with suppress(RecognitionFailed):  # then that has ended the call already
             self._on_edge(self._segmenter.stop(self._buffer_start_ms))
         self._pieces.close()
+
+    def keep_partial_words(self) -> None:
+        """The final words of the last utterance did not come in time: what was understood so far is kept."""
+        if self._partial is not None and self._partial.words:
+            self._timeline.append(
+                t.UserTranscribed(
+                    at_ms=self._clock.now_ms(), utterance=self._partial.utterance, words=self._partial.words
+                )
+            )
 
     def close(self) -> None:
         """Free the queue, once the tasks have ended."""

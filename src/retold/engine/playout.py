@@ -61,6 +61,11 @@ class Playout:
         return self._dropped + len(self._audio) // 2
 
     @property
+    def taken(self) -> int:
+        """Samples handed over for playing so far."""
+        return self._position
+
+    @property
     def remaining(self) -> int:
         """Samples added and not taken yet."""
         return self.added - self._position
@@ -138,6 +143,7 @@ class Playout:
         return reached
 
     def _call_ms(self, reply_sample: int) -> float:
-        """When a reply sample was last played; samples not taken yet follow the last span."""
-        span = next(span for span in reversed(self._spans) if span.reply_start <= reply_sample)
+        """When a reply sample was last played; samples not taken yet follow the last span, and before all is 0."""
+        nowhere = _Span(reply_sample, 0, 0)
+        span = next((span for span in reversed(self._spans) if span.reply_start <= reply_sample), nowhere)
         return (span.call_start + reply_sample - span.reply_start) * 1000 / self.sample_rate

@@ -11,6 +11,14 @@ from retold.domain.transcript import Word
 from retold.engine import timeline as t
 from retold.engine.report import LatencyFold, ReplyTimes
 
+_ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), 127, 0x85)} | {
+    ord("\n"): "\\n",
+    ord("\r"): "\\r",
+    ord("\t"): "\\t",
+    0x2028: "\\u2028",
+    0x2029: "\\u2029",
+}
+
 
 def public_log(events: Iterable[t.AnyEvent], started_wall_ms: int) -> Iterator[str]:
     """The lines of the log, without line ends; `started_wall_ms` is when the call connected."""
@@ -18,7 +26,9 @@ def public_log(events: Iterable[t.AnyEvent], started_wall_ms: int) -> Iterator[s
     for event in events:
         latency.apply(event)
         for text in _texts(event, latency):
-            yield f"{_call_time(event.at_ms)} {_wall_time(started_wall_ms + event.at_ms)} {text}"
+            # One event is one line, whatever a peer put into it.
+            line = text.translate(_ESCAPED)
+            yield f"{_call_time(event.at_ms)} {_wall_time(started_wall_ms + event.at_ms)} {line}"
 
 
 def _call_time(at_ms: float) -> str:

@@ -6,9 +6,8 @@ transport.frames() -> hearing --events--> [ one inbox ] -> step(state, event, ru
                                                '-- ReplyReady / ReplyDone
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -16,23 +15,20 @@ from structlog.stdlib import get_logger
 
 from retold.clock import CallClock
 from retold.domain.reasons import DisconnectionReason, reason_for
-from retold.domain.transcript import Word
 from retold.engine import actions as do
 from retold.engine import timeline as t
 from retold.engine.hearing import Hearing
 from retold.engine.leg import Leg, closing
-from retold.engine.report import TranscriptFold
 from retold.engine.rules import Rules, changed
 from retold.engine.speaking import Speaking
+from retold.engine.telling import Telling
 from retold.engine.turn_events import InterruptBegun, Stopped, Tick, TurnEvent
 from retold.engine.turns import Phase, State, deadline, step
-from retold.errors import StorageError
 from retold.ports import (
     Act,
     ChangeRules,
     ForwardMetadata,
     HangUp,
-    ReplyWanted,
     Responder,
     RoundTrip,
     Say,
@@ -40,19 +36,19 @@ from retold.ports import (
     ToolInvoked,
     ToolReturned,
     Traffic,
-    TranscriptChanged,
     Transport,
-    Turn,
     Voices,
     VoiceSettings,
 )
 
 HEARTBEAT_MS = 1000.0
 """The journal learns this often that the call is alive."""
-COMMIT_TIMEOUT_S = 0.05
-"""Longest wait for the journal before an event is shown to the world; a stuck disk must not silence the call."""
 CLOSING_TIMEOUT_S = 2.0
-"""Longest wait for the last words and for each goodbye."""
+"""Longest wait for the end to be in the journal before the call is taken down."""
+LAST_WORDS_TIMEOUT_S = 1.5
+"""Longest wait for the final words of a caller who was speaking at the end."""
+GOODBYE_TIMEOUT_S = 0.5
+"""Longest wait for each goodbye."""
 MAX_INBOX = 1000
 """Events waiting for turn taking; a session that falls this far behind has failed."""
 
@@ -74,21 +70,19 @@ class CallSession:
     voice: VoiceSettings
     language: str
     _state: State = field(default_factory=State, init=False)
-    _fold: TranscriptFold = field(default_factory=TranscriptFold, init=False)
-    _folded: int = field(default=0, init=False)
-    _has_changed: bool = field(default=False, init=False)
-    _turn: Turn | None = field(default=None, init=False)
     _is_overrun: bool = field(default=False, init=False)
     _interrupt: do.ReplyRef | None = field(default=None, init=False)
     _inbox: MemoryObjectSendStream[TurnEvent] = field(init=False)
     _inbox_out: MemoryObjectReceiveStream[TurnEvent] = field(init=False)
     _hearing: Hearing = field(init=False)
     _speaking: Speaking = field(init=False)
+    _telling: Telling = field(init=False)
 
     def __post_init__(self) -> None:
         self._inbox, self._inbox_out = anyio.create_memory_object_stream[TurnEvent](MAX_INBOX)
         leg = Leg(self.transport, self.tape, self.timeline, self.clock, self._post)
-        self._hearing = Hearing(leg, vad=self.voices.vad(), stt=self.voices.stt, on_partial=self._on_partial)
+        self._telling = Telling(leg, self.responder)
+        self._hearing = Hearing(leg, vad=self.voices.vad(), stt=self.voices.stt, on_partial=self._telling.partial)
         self._speaking = Speaking(leg, tts=self.voices.tts, voice=self.voice, on_words=self._on_words)
 
     async def run(self) -> None:
@@ -101,8 +95,11 @@ class CallSession:
                 tasks.start_soon(self._guard, self._speaking.synthesise)
                 tasks.start_soon(self._guard, self._speaking.pace)
                 tasks.start_soon(self._guard, self._respond)
+                tasks.start_soon(self._guard, self._telling.run)
                 try:
                     await self._take_turns()
+                except Exception as error:  # noqa: BLE001 - the call is the border, as in _guard
+                    self._end(self._reason_for(error), str(error) or type(error).__name__)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await self._wind_down(heard_all)
@@ -134,10 +131,14 @@ class CallSession:
             self._state, wanted = step(self._state, event or Tick(now_ms), self.rules)
             for action in wanted:
                 await self._perform(action)
-            await self._publish()
+            self._telling.look()
 
     async def _next_event(self, due_ms: float) -> TurnEvent | None:
-        """The next event, or None when `due_ms` comes first."""
+        """The next event, or None when there is none until `due_ms`; what has happened goes before what is due."""
+        try:
+            return self._inbox_out.receive_nowait()
+        except anyio.WouldBlock:
+            pass
         with anyio.move_on_after(max(0.0, due_ms - self.clock.now_ms()) / 1000):
             return await self._inbox_out.receive()
         return None
@@ -162,15 +163,14 @@ class CallSession:
             case do.Cut(reply=reply, reason=reason):
                 await self._speaking.cut(reason, reply)
             case do.Announce(turn=turn):
-                self._turn = turn
-                await self._publish()
+                self._telling.turn(turn)
             case do.MarkUnintelligible():
                 self._hearing.mark_unintelligible()
             case do.Decide(decision=decision, reason=reason):
                 self.timeline.append(t.TurnDecided(at_ms=self.clock.now_ms(), decision=decision, reason=reason))
             case do.End(reason=reason, detail=detail):
-                self.timeline.append(t.EndIntended(at_ms=self.clock.now_ms(), reason=reason, detail=detail))
-                await self._committed(CLOSING_TIMEOUT_S)
+                self._end(reason, detail)
+                await self._telling.committed(CLOSING_TIMEOUT_S)
 
     async def _ask(self, action: do.Ask) -> None:
         self._hearing.commit()
@@ -182,11 +182,7 @@ class CallSession:
                 speech_end_ms=action.speech_end_ms,
             )
         )
-        self._fold_new()
-        await self._committed()
-        await self.responder.send(
-            ReplyWanted(action.response_id, action.kind, self._fold.utterances(), self._fold.items())
-        )
+        await self._telling.ask(action)
 
     def _post(self, event: TurnEvent) -> None:
         try:
@@ -204,13 +200,19 @@ class CallSession:
         try:
             await task()
         except Exception as error:  # noqa: BLE001 - the call is the border: any bug ends this call and no other
-            reason = reason_for(error)
-            if reason is DisconnectionReason.ERROR_UNKNOWN:
-                get_logger().exception("call_part_failed")
-            self._post(Stopped(self.clock.now_ms(), reason, str(error) or type(error).__name__))
+            self._post(Stopped(self.clock.now_ms(), self._reason_for(error), str(error) or type(error).__name__))
         finally:
             if done is not None:
                 done()
+
+    def _reason_for(self, error: Exception) -> DisconnectionReason:
+        reason = reason_for(error)
+        if reason is DisconnectionReason.ERROR_UNKNOWN:
+            get_logger().exception("call_part_failed", exc_info=error)
+        return reason
+
+    def _end(self, reason: DisconnectionReason, detail: str) -> None:
+        self.timeline.append(t.EndIntended(at_ms=self.clock.now_ms(), reason=reason, detail=detail))
 
     async def _listen(self) -> None:
         async with closing(self.transport.frames()) as frames:
@@ -234,17 +236,17 @@ class CallSession:
                 self.timeline.append(
                     t.ToolCallStarted(at_ms=now_ms, tool_call_id=tool_call_id, name=name, arguments=arguments)
                 )
-                self._touch()
+                self._telling.look()
             case ToolReturned(tool_call_id=tool_call_id, content=content, successful=successful):
                 self.timeline.append(
                     t.ToolCallEnded(at_ms=now_ms, tool_call_id=tool_call_id, content=content, successful=successful)
                 )
-                self._touch()
+                self._telling.look()
             case ForwardMetadata(metadata=metadata):
                 await self.transport.send_event({"event_type": "metadata", "metadata": metadata})
             case ChangeRules():
                 self.rules = changed(self.rules, act)
-                self._touch()
+                self._post(Tick(now_ms))
             case HangUp():
                 detail = "the LLM server closed its websocket with code 1000"
                 self._post(Stopped(now_ms, DisconnectionReason.AGENT_HANGUP, detail))
@@ -261,7 +263,11 @@ class CallSession:
             return
         for kind, value in (("transfer to", say.transfer_number), ("digits to press", say.digit_to_press)):
             if value:
-                self._note(f"{kind} {value}: not possible on this kind of call")
+                self.timeline.append(
+                    t.ResponderTraffic(
+                        at_ms=self.clock.now_ms(), direction="note", text=f"{kind} {value}: not possible on this call"
+                    )
+                )
         await self._speaking.offer(ref, say)
 
     def _reply_of(self, say: Say) -> do.ReplyRef | None:
@@ -281,72 +287,30 @@ class CallSession:
     def _note(self, text: str) -> None:
         self.timeline.append(t.Noted(at_ms=self.clock.now_ms(), text=text))
 
-    def _touch(self) -> None:
-        """Wake turn taking so that it publishes what changed."""
-        self._post(Tick(self.clock.now_ms()))
-
-    def _on_partial(self, utterance: int, words: tuple[Word, ...]) -> None:
-        self._fold_new()
-        self._fold.hear(utterance, words)
-        self._has_changed = True
-
     def _on_words(self, _event: t.WordsPlayed) -> None:
-        self._touch()
-
-    def _fold_new(self) -> None:
-        for event in self.timeline.since(self._folded):
-            self._has_changed = self._fold.apply(event) or self._has_changed
-        self._folded = len(self.timeline)
-
-    async def _publish(self) -> None:
-        """Tell responder and client of a changed transcript or turn, once what they see is in the journal."""
-        self._fold_new()
-        if not self._has_changed and self._turn is None:
-            return
-        turn, self._turn, self._has_changed = self._turn, None, False
-        await self._committed()
-        utterances = self._fold.utterances()
-        await self.responder.send(TranscriptChanged(utterances, self._fold.items(), turn))
-        if not self.transport.takes_updates:
-            return
-        update: Mapping[str, Any] = {
-            "event_type": "update",
-            "transcript": [utterance.wire() for utterance in utterances],
-            **({"turntaking": turn.value} if turn else {}),
-        }
-        await self.transport.send_event(update)
-
-    async def _committed(self, timeout_s: float = COMMIT_TIMEOUT_S) -> None:
-        """Wait for the journal, but never so long that the caller notices."""
-        try:
-            with anyio.move_on_after(timeout_s) as scope:
-                await self.timeline.committed()
-            if scope.cancelled_caught:
-                get_logger().warning("journal_slow", waited_ms=timeout_s * 1000)
-        except StorageError as error:
-            get_logger().error("journal_failed", error=str(error))
+        self._telling.look()
 
     # --- the end ------------------------------------------------------------------------------
 
     async def _wind_down(self, heard_all: anyio.Event) -> None:
         """Settle what was said on both sides, then say goodbye; each step bounded."""
-        if self._state.phase is not Phase.CLOSED:
-            self.timeline.append(
-                t.EndIntended(at_ms=self.clock.now_ms(), reason=DisconnectionReason.ERROR_RETELL, detail="cancelled")
-            )
-        reason = next(event.reason for event in reversed(self.timeline) if isinstance(event, t.EndIntended))
-        for goodbye in (
-            lambda: self._speaking.cut("the call is over"),
-            lambda: self._last_words(heard_all),
-            lambda: self.transport.close(reason.value),
-            self.responder.close,
+        ends = [event for event in self.timeline if isinstance(event, t.EndIntended)]
+        if not ends:
+            self._end(DisconnectionReason.ERROR_RETELL, "cancelled")
+        reason = ends[0].reason if ends else DisconnectionReason.ERROR_RETELL
+        for goodbye, timeout_s in (
+            (lambda: self._speaking.cut("the call is over"), GOODBYE_TIMEOUT_S),
+            (lambda: self._last_words(heard_all), LAST_WORDS_TIMEOUT_S),
+            (lambda: self.transport.close(reason.value), GOODBYE_TIMEOUT_S),
+            (self.responder.close, GOODBYE_TIMEOUT_S),
         ):
-            with anyio.move_on_after(CLOSING_TIMEOUT_S):
+            with anyio.move_on_after(timeout_s):
                 try:
                     await goodbye()
                 except Exception:  # noqa: BLE001 - a goodbye that fails must not cost the record
                     get_logger().exception("goodbye_failed")
-        await self._committed(CLOSING_TIMEOUT_S)
+        self._hearing.keep_partial_words()
+        await self._telling.committed(GOODBYE_TIMEOUT_S)
 
     async def _last_words(self, heard_all: anyio.Event) -> None:
         self._hearing.finish()

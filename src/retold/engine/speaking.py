@@ -45,7 +45,12 @@ class Reply:
     chunker: Chunker = field(default_factory=Chunker)
     chunks_due: int = 0
     is_text_complete: bool = False
+    is_text_interruptible: bool = True
+    """Whether the text that came last may be interrupted."""
     is_interruptible: bool = True
+    """Whether the audio that is played may be interrupted."""
+    interruptible_from: list[tuple[int, bool]] = field(default_factory=list[tuple[int, bool]])
+    """Reply samples from which on the audio may be interrupted, or not."""
     ends_call: bool = False
     is_over: bool = False
     """Cut, void or played to the end: nothing more of it may sound."""
@@ -53,6 +58,13 @@ class Reply:
     is_received: bool = False
     is_started: bool = False
     scope: anyio.CancelScope | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    reply: Reply
+    text: str
+    is_interruptible: bool
 
 
 class Speaking:
@@ -82,7 +94,7 @@ class Speaking:
         self._words_due_ms = 0.0
         self._wake = anyio.Event()
         self._room = anyio.Event()
-        self._queue, self._queue_out = anyio.create_memory_object_stream[tuple[Reply, str]](MAX_QUEUED_CHUNKS)
+        self._queue, self._queue_out = anyio.create_memory_object_stream[_Chunk](MAX_QUEUED_CHUNKS)
 
     # --- text in ------------------------------------------------------------------------------
 
@@ -94,20 +106,27 @@ class Speaking:
             reply = self._reply = Reply(ref, Playout(self._rate))
         if reply.is_over or reply.is_text_complete:
             return
-        if say.no_interruption_allowed is not None:
-            reply.is_interruptible = not say.no_interruption_allowed
         reply.ends_call = reply.ends_call or say.end_call
-        chunks = reply.chunker.feed(say.text)
-        if say.is_complete:
-            chunks += reply.chunker.flush()
-            reply.is_text_complete = True
+        chunks = self._chunks_of(reply, say)
         if chunks and not reply.playout.texts:
             self._mark(t.ReplyFirstChunk, ref)
-        reply.playout.texts.extend(chunks)
+        reply.playout.texts.extend(chunk.text for chunk in chunks)
         reply.chunks_due += len(chunks)
         for chunk in chunks:
-            await self._queue.send((reply, chunk))
+            await self._queue.send(chunk)
         self._complete(reply)
+
+    def _chunks_of(self, reply: Reply, say: Say) -> list[_Chunk]:
+        """The chunks that are complete with this text. Whether it may be interrupted holds for this text only."""
+        may_interrupt = not say.no_interruption_allowed
+        before = reply.chunker.flush() if may_interrupt != reply.is_text_interruptible else []
+        chunks = [_Chunk(reply, text, reply.is_text_interruptible) for text in before]
+        reply.is_text_interruptible = may_interrupt
+        texts = reply.chunker.feed(say.text)
+        if say.is_complete:
+            texts += reply.chunker.flush()
+            reply.is_text_complete = True
+        return chunks + [_Chunk(reply, text, may_interrupt) for text in texts]
 
     def is_making(self, ref: ReplyRef) -> bool:
         """Whether this reply is the one being made or played."""
@@ -127,10 +146,12 @@ class Speaking:
 
     async def synthesise(self) -> None:
         """Speak the queued chunks one by one."""
-        async for reply, chunk in self._queue_out:
+        async for chunk in self._queue_out:
+            reply = chunk.reply
             await self._has_room(reply)
             if not reply.is_over:
-                await self._speak(reply, chunk)
+                reply.interruptible_from.append((reply.playout.added, chunk.is_interruptible))
+                await self._speak(reply, chunk.text)
             reply.chunks_due -= 1
             self._complete(reply)
 
@@ -148,14 +169,17 @@ class Speaking:
         if not reply.is_asked:
             reply.is_asked = True
             self._mark(t.SpeechRequested, reply.ref)
-        base, resampler = reply.playout.added, None
+        base, resampler, asked_ms, first_ms = reply.playout.added, None, self._clock.now_ms(), 0.0
         with anyio.CancelScope() as reply.scope:
             async with closing(self._tts.stream(chunk, self._voice)) as stream:
                 async for spoken in self._within_deadline(stream):
+                    first_ms = first_ms or self._clock.now_ms() - asked_ms
                     resampler = resampler or StreamResampler(spoken.sample_rate, self._rate)
                     self._add(reply, resampler.feed(spoken.pcm), self._planned(spoken, base))
             if resampler is not None:
                 self._add(reply, resampler.flush(), ())
+        audio_ms = (reply.playout.added - base) * 1000 / self._rate
+        self._note(f"tts: {len(chunk)} characters, first audio after {first_ms:.0f} ms, {audio_ms:.0f} ms of audio")
 
     async def _within_deadline(self, stream: AsyncIterator[Spoken]) -> AsyncIterator[Spoken]:
         while True:
@@ -182,6 +206,7 @@ class Speaking:
         if pcm and not reply.is_received:
             reply.is_received = True
             self._mark(t.SpeechReceived, reply.ref)
+            reply.is_interruptible = reply.interruptible_from[0][1]
             self._post(ReplyReady(self._clock.now_ms(), reply.ref, reply.is_interruptible))
         self._wake.set()
 
@@ -227,9 +252,7 @@ class Speaking:
             self._ended(reply, was_interrupted=True)
         self._room.set()
         if reason and not reply.is_started and reply.playout.texts:
-            self._timeline.append(
-                t.Noted(at_ms=self._clock.now_ms(), text=f"reply dropped before it was heard: {reason}")
-            )
+            self._note(f"reply dropped before it was heard: {reason}")
 
     async def _clear(self, reply: Reply) -> None:
         """What lies ahead of now is taken back: from the caller's buffer, the ledger and the tape."""
@@ -283,6 +306,10 @@ class Speaking:
 
     def _notice(self, reply: Reply) -> None:
         now = self._now_sample()
+        may_interrupt = [flag for start, flag in reply.interruptible_from if start < reply.playout.taken][-1:]
+        if may_interrupt and may_interrupt[0] != reply.is_interruptible:
+            reply.is_interruptible = may_interrupt[0]
+            self._post(ReplyReady(self._clock.now_ms(), reply.ref, reply.is_interruptible))
         is_done = reply.playout.is_over and now >= self._sent
         if is_done or self._clock.now_ms() >= self._words_due_ms:
             self._words_due_ms = self._clock.now_ms() + WORDS_EVERY_MS
@@ -340,6 +367,9 @@ class Speaking:
         self._timeline.append(
             kind(at_ms=self._clock.now_ms(), response_id=ref.response_id, interrupt_id=ref.interrupt_id)
         )
+
+    def _note(self, text: str) -> None:
+        self._timeline.append(t.Noted(at_ms=self._clock.now_ms(), text=text))
 
     def _now_sample(self) -> int:
         return int(self._clock.now_ms() * self._rate / 1000)

@@ -57,6 +57,8 @@ class UserTranscribed(Event, frozen=True, tag="user_transcribed"):
 class TurnDecided(Event, frozen=True, tag="turn_decided"):
     """A decision of turn taking and its reason, in words."""
 
+    is_sensitive = True
+
     decision: str
     reason: str
 
@@ -154,7 +156,9 @@ class RoundTripMeasured(Event, frozen=True, tag="round_trip_measured"):
 
 
 class Noted(Event, frozen=True, tag="noted"):
-    """Anything else worth a line in the public log: provider calls, stalls, warnings. Never holds what was said."""
+    """Anything else worth a line in the public log: provider calls, stalls, warnings."""
+
+    is_sensitive = True
 
     text: str
 
@@ -217,8 +221,13 @@ class Timeline:
     def append(self, event: AnyEvent) -> None:
         """Add an event at the end and queue it for the journal; never waits."""
         self._events.append(event)
-        if self._stores_sensitive_data or not event.is_sensitive:
-            self._journal.append(len(self._events), event.at_ms, encode(event))
+        if not self._stores_sensitive_data:
+            if event.is_sensitive:
+                return
+            if isinstance(event, EndIntended):
+                # The detail quotes errors, and errors quote what a peer sent.
+                event = msgspec.structs.replace(event, detail="")
+        self._journal.append(len(self._events), event.at_ms, encode(event))
 
     async def committed(self) -> None:
         """Wait until all events so far are on disk. Raises StorageError."""

@@ -34,7 +34,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class ReplyReady:
-    """The first audio of a reply can be played."""
+    """The first audio of a reply can be played; told again when what is played may be interrupted, or no longer."""
 
     at_ms: float
     reply: ReplyRef

@@ -132,7 +132,7 @@ def _words(state: State, event: Words, rules: Rules) -> Step:
     state = replace(state, heard=heard, is_awaiting_words=is_awaited)
     match state.phase:
         case Phase.SPEAKING if _may_interrupt(state, rules) and asks_for_floor(event.text, rules):
-            return _give_floor(state, f'the caller said "{event.text}"')
+            return _give_floor(state, f"the caller said {len(event.text.split())} words that ask for it")
         case Phase.THINKING if _is_talked_over(state):
             return state, ()
         case Phase.LISTENING | Phase.THINKING if event.text:

@@ -11,10 +11,7 @@ def _words(text: str) -> frozenset[str]:
 
 _WORD = re.compile(r"[\w']+")
 
-TRAILING_WORDS = _words(
-    "and but or so because if when that which who with for to from of at in on the a an my your is are was i'm um uh er"
-    " like about than then until"
-)
+TRAILING_WORDS = _words("and but or because with to from of at the a an my your i'm um uh er than until")
 """Nobody ends a turn with these."""
 BACK_CHANNELS = _words(
     "mm hm mhm mmhm hmm uh huh uhuh yeah yep yes ok okay right sure alright aha ah oh i see good great fine cool"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from retold.engine import timeline as t
 from retold.engine.rules import Rules
 from retold.ports import ChangeRules, ForwardMetadata, HangUp, RoundTrip, Say, Traffic
 from support.responders import BEGIN, Wait, freely, notes, said
@@ -94,9 +95,10 @@ async def test_what_this_kind_of_call_cannot_do_is_noted() -> None:
     call = freely({BEGIN: [Say(0, "Bye.", is_complete=True, transfer_number="+1", digit_to_press="5")]})
     call.user_hangs_up(at_s=3)
     await call.run()
-    assert [note for note in notes(call) if "not possible" in note] == [
-        "transfer to +1: not possible on this kind of call",
-        "digits to press 5: not possible on this kind of call",
+    traffic = [event.text for event in call.timeline if isinstance(event, t.ResponderTraffic)]
+    assert traffic == [
+        "transfer to +1: not possible on this call",
+        "digits to press 5: not possible on this call",
     ]
 
 

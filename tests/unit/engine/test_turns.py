@@ -197,7 +197,7 @@ def test_held_speech_without_words_is_resumed_in_time() -> None:
 
 def test_words_take_the_floor() -> None:
     floor = speaking().take(SpeechStarted(6060, 6000), Words(6150, 1, "Wait", is_final=False))
-    assert floor.did(Cut) == [Cut(ReplyRef(1), 'the caller said "Wait"')]
+    assert floor.did(Cut) == [Cut(ReplyRef(1), "the caller said 1 words that ask for it")]
     assert floor.state.phase is Phase.HEARING
 
 
@@ -301,7 +301,7 @@ def test_words_from_before_an_interrupt_are_answered_after_it() -> None:
 def test_speech_that_begins_again_takes_the_floor_from_an_interrupt() -> None:
     floor = talked_over().take(SpeechEnded(7160, 7000), ReplyReady(7300, ReplyRef(0, interrupt_id=1)))
     floor.take(SpeechStarted(8060, 8000), Words(8400, 1, "Stop", is_final=False))
-    assert floor.did(Cut) == [Cut(ReplyRef(0, interrupt_id=1), 'the caller said "Stop"')]
+    assert floor.did(Cut) == [Cut(ReplyRef(0, interrupt_id=1), "the caller said 1 words that ask for it")]
 
 
 @pytest.mark.parametrize("is_void", [True, False], ids=["empty", "never comes"])
