@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette import status
 
 from retold.api.auth import Org
-from retold.api.body import Sent, warn_of_ignored
+from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import ApiContext, context_of, warn
 from retold.domain.addresses import parse_target
 from retold.domain.agent import DEMO_BRAIN_URL, Agent
@@ -15,7 +15,7 @@ from retold.domain.agent_request import AgentChanges, NewAgent, change_agent, cr
 from retold.errors import AddressRefused, InvalidRequest, NotFound
 from retold.ids import OrgId, new_agent_id
 
-router = APIRouter(tags=["agent"])
+router = APIRouter(tags=["agent"], route_class=JsonRoute)
 log = structlog.stdlib.get_logger()
 
 

@@ -7,16 +7,16 @@ from pydantic import Field, JsonValue, ValidationError
 from starlette import status
 
 from retold.api.auth import Org
-from retold.api.body import Sent
-from retold.api.context import context_of, warn, wire_call
-from retold.api.validation import explain, ignored_fields, ignored_warning
+from retold.api.body import JsonRoute, Sent, warn_of_dropped
+from retold.api.context import context_of, wire_call
+from retold.api.validation import explain
 from retold.domain.agent_options import RequestModel
 from retold.domain.call import CallRecord
 from retold.domain.call_query import CallFilter, CallQuery
 from retold.errors import NotFound
 from retold.ids import CallId, OrgId
 
-router = APIRouter(tags=["call"])
+router = APIRouter(tags=["call"], route_class=JsonRoute)
 
 _ANALYSIS_FILTERS = ("batch_call_id", "user_sentiment", "call_successful", "in_voicemail")
 """Filters on what no call of this server has: with one of them, no call matches."""
@@ -46,8 +46,7 @@ async def list_all(
     filters = {name: value for name, value in asked.get("filter_criteria", {}).items() if value is not None}
     is_hopeless = bool([name for name in _ANALYSIS_FILTERS if filters.pop(name, None) is not None])
     query = _parse({**asked, "filter_criteria": filters})
-    for path in ignored_fields(sent, asked):
-        warn(response, ignored_warning(path, ListCallsRequest))
+    warn_of_dropped(response, sent, asked, ListCallsRequest)
     if is_hopeless:
         return []
     return [wire_call(record.call, request) for record in await context_of(request).deps.store.list_calls(org, query)]

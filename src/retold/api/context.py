@@ -12,7 +12,8 @@ from retold.calls.deps import Deps
 from retold.domain.call import Call
 
 WARNING_HEADER = "X-Retold-Warning"
-_MAX_WARNINGS = 10
+MAX_WARNINGS = 10
+"""More about one request would be noise."""
 _MAX_WARNING_CHARS = 300
 _URL_FIELDS = ("recording_url", "recording_multi_channel_url", "public_log_url")
 
@@ -35,7 +36,7 @@ def context_of(connection: HTTPConnection) -> ApiContext:
 
 def warn(response: Response, text: str) -> None:
     """Add a warning header; at most ten, cut to what a header may hold."""
-    if len(response.headers.getlist(WARNING_HEADER)) < _MAX_WARNINGS:
+    if len(response.headers.getlist(WARNING_HEADER)) < MAX_WARNINGS:
         safe = text.encode("ascii", "backslashreplace").decode().replace("\r", " ").replace("\n", " ")
         response.headers.append(WARNING_HEADER, safe[:_MAX_WARNING_CHARS])
 

@@ -1,5 +1,7 @@
 """ASGI middleware in front of all routes: bodies are bounded, complete and well-formed JSON before anyone sees them."""
 
+from typing import Any
+
 import anyio
 import anyio.to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,8 +14,12 @@ MAX_BODY_BYTES = 1024 * 1024
 BODY_TIMEOUT_S = 30.0
 _DISCARDED_BYTES = 16 * 1024 * 1024
 """A client in the middle of a body this long still gets to read why it is refused; a longer one is cut off."""
-_INLINE_BYTES = 32 * 1024
+_INLINE_BYTES = 8 * 1024
 """Larger bodies are parsed in a thread, so that the event loop never waits for one."""
+_PARSERS = 2
+"""Such threads at a time: the rest of the large bodies stand in line, and nothing else does."""
+JSON_KEY = "retold.json"
+"""Where in the scope the value of a body is."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -26,6 +32,7 @@ class BodyLimits:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._parsers = anyio.CapacityLimiter(_PARSERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app for one request, or refuse it."""
@@ -35,21 +42,25 @@ class BodyLimits:
         try:
             with anyio.fail_after(BODY_TIMEOUT_S):
                 body = await _read(receive)
-            if body:
-                await _check(body)
+            value = await self._parse(body) if body else None
         except Disconnected:
             return
         except TimeoutError:
             refusal: ApiError = InvalidRequest(
-                f"the body was not complete after {BODY_TIMEOUT_S:.0f} s", fix="send the body at once"
+                f"the body was not complete after {BODY_TIMEOUT_S:.0f} s", field="body", fix="send the body at once"
             )
         except ApiError as error:
             refusal = error
         else:
             # curl -d says it is a form; what parsed as JSON is JSON.
-            await self._app(_as_json(scope) if body else scope, _replay(body, receive), send)
+            await self._app(_as_json(scope, value) if body else scope, _replay(body, receive), send)
             return
         await error_response(refusal)(scope, receive, send)
+
+    async def _parse(self, body: bytes) -> Any:
+        if len(body) <= _INLINE_BYTES:
+            return parse_json(body)
+        return await anyio.to_thread.run_sync(parse_json, body, limiter=self._parsers)
 
 
 async def _read(receive: Receive) -> bytes:
@@ -68,20 +79,15 @@ async def _read(receive: Receive) -> bytes:
         if not message.get("more_body", False):
             break
     if size > MAX_BODY_BYTES:
-        raise PayloadTooLarge(f"the body is over {MAX_BODY_BYTES} bytes", fix="send less, or a link to it")
+        raise PayloadTooLarge(
+            f"the body is over {MAX_BODY_BYTES} bytes", field="body", fix="send less, or a link to it"
+        )
     return b"".join(chunks)
 
 
-async def _check(body: bytes) -> None:
-    if len(body) <= _INLINE_BYTES:
-        parse_json(body)
-    else:
-        await anyio.to_thread.run_sync(parse_json, body)
-
-
-def _as_json(scope: Scope) -> Scope:
+def _as_json(scope: Scope, value: Any) -> Scope:
     headers = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
-    return {**scope, "headers": [*headers, (b"content-type", b"application/json")]}
+    return {**scope, "headers": [*headers, (b"content-type", b"application/json")], JSON_KEY: value}
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

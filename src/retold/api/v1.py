@@ -8,7 +8,7 @@ from starlette import status
 
 from retold.api.agents import find_agent
 from retold.api.auth import Org
-from retold.api.body import Sent, warn_of_ignored
+from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.calls import find_call
 from retold.api.context import context_of, wire_call
 from retold.calls.create import CallDetails, register_call
@@ -16,7 +16,7 @@ from retold.domain.agent_options import RequestModel
 from retold.domain.call import CallAudio, CallRecord
 from retold.errors import InvalidRequest
 
-router = APIRouter(tags=["call (v1)"])
+router = APIRouter(tags=["call (v1)"], route_class=JsonRoute)
 
 MULAW_RATE_HZ = 8_000
 

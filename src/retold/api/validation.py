@@ -12,6 +12,9 @@ from retold.errors import InvalidRequest
 
 _QUOTED = re.compile(r"'([^']*)'")
 _SHOWN_CHARS = 60
+_MAX_PATH_CHARS = 200
+_MAX_TYPO_CHARS = 3
+_MAX_PROBLEMS = 50
 
 
 def explain(problems: Sequence[Mapping[str, Any]], body: Any) -> InvalidRequest:
@@ -19,7 +22,8 @@ def explain(problems: Sequence[Mapping[str, Any]], body: Any) -> InvalidRequest:
     first = problems[0]
     field = _field(first["loc"], body)
     message = _sentence(first, field)
-    others = [name for name in dict.fromkeys(_field(problem["loc"], body) for problem in problems[1:]) if name != field]
+    further = dict.fromkeys(_field(problem["loc"], body) for problem in problems[1:_MAX_PROBLEMS])
+    others = [name for name in further if name != field]
     if others:
         message += f" (also wrong: {', '.join(others[:10])})"
     return InvalidRequest(message, field=field, fix=_fix(first))
@@ -36,12 +40,17 @@ def ignored_fields(sent: Any, kept: Any, path: str = "") -> Iterator[str]:
                 yield inner
     elif isinstance(sent, list) and isinstance(kept, list):
         for index, (value, kept_value) in enumerate(zip(sent, kept, strict=False)):
+            if not isinstance(value, dict | list):
+                continue
             yield from ignored_fields(value, kept_value, f"{path}[{index}]")
 
 
 def ignored_warning(path: str, model: type[BaseModel]) -> str:
     """What the warning header says of an ignored field."""
-    near = difflib.get_close_matches(path, model.model_fields, n=1)
+    path = path[:_MAX_PATH_CHARS]
+    # Names of another length are no misspellings, and to compare with all names takes milliseconds.
+    alike = [name for name in model.model_fields if abs(len(name) - len(path)) <= _MAX_TYPO_CHARS]
+    near = difflib.get_close_matches(path, alike, n=1, cutoff=0.75)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"field {shown(path)} is unknown and was ignored{hint}"
 

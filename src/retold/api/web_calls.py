@@ -8,7 +8,7 @@ from starlette import status
 
 from retold.api.agents import find_agent
 from retold.api.auth import Org
-from retold.api.body import Sent, warn_of_ignored
+from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import context_of, wire_call
 from retold.calls.create import create_web_call
 from retold.domain.agent_options import RequestModel
@@ -16,7 +16,7 @@ from retold.domain.call import CallRecord
 from retold.errors import InvalidRequest
 from retold.ids import OrgId
 
-router = APIRouter(tags=["call"])
+router = APIRouter(tags=["call"], route_class=JsonRoute)
 
 
 class WebCallRequest(RequestModel):

@@ -60,6 +60,7 @@ async def test_a_body_over_the_limit_is_refused_also_without_a_length() -> None:
     start, body = await ask([chunk] * (MAX_BODY_BYTES // len(chunk) + 1))
     assert start["status"] == 413
     assert json.loads(body["body"])["code"] == "payload_too_large"
+    assert json.loads(body["body"])["field"] == "body"
 
 
 async def test_a_body_of_exactly_the_limit_passes() -> None:
@@ -77,6 +78,7 @@ async def test_malformed_json_is_refused_with_its_place() -> None:
     start, body = await ask([b'{"a": }'])
     assert start["status"] == 400
     assert "line 1, column 7" in json.loads(body["body"])["message"]
+    assert json.loads(body["body"])["field"] == "body"
 
 
 async def test_a_client_that_leaves_in_mid_body_gets_nothing() -> None:
