@@ -232,7 +232,10 @@ async def test_client_that_stops_reading_counts_as_cut_after_five_seconds() -> N
         await pause()
         socket.is_stuck = True
         await call.transport.play(AudioFrame(CHUNK, 8_000))
-        assert call.clock.monotonic_ms() == pytest.approx(5_001)
+        assert call.clock.monotonic_ms() == pytest.approx(1)
+        await pause(4.9)
+        assert call.transport.is_connected
+        await pause(0.2)
         assert call.transport.accepts_socket
         assert call.transport.discarded_frames == 1
     assert call.ended_at_ms == pytest.approx(15_001)
@@ -314,3 +317,39 @@ def test_options_come_from_the_query_and_the_settings() -> None:
     assert options == WebSocketOptions(
         enable_update=True, enable_audio_alignment=False, lead_ms=60, rejoin_timeout_ms=5_000
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "lead_ms"),
+    [("0", 0), ("1500", 1_500), ("9999", 5_000), ("-1", 0), ("soon", None), ("", None)],
+    ids=["none", "more", "too much", "negative", "no number", "empty"],
+)
+async def test_client_may_ask_for_its_lead(asked: str, lead_ms: int | None) -> None:
+    options = WebSocketOptions.from_query({"lead_ms": asked}, Settings())
+    assert options.asked_lead_ms == lead_ms
+    call, socket = Call(asked_lead_ms=lead_ms), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        socket.put_audio(CHUNK)
+        await pause()
+        assert call.transport.lead_ms == (100 if lead_ms is None else lead_ms)
+        socket.hang_up()
+
+
+async def test_a_long_lead_leaves_the_loop_to_others_after_each_frame() -> None:
+    call, socket = Call(asked_lead_ms=5_000), FakeSocket()
+    turns: list[int] = []
+
+    async def other() -> None:
+        for _ in range(5):
+            turns.append(len(socket.sent))
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket)
+        await pause()
+        tasks.start_soon(other)
+        for _ in range(5):
+            await call.transport.play(AudioFrame(CHUNK, 8_000))
+        socket.hang_up()
+    assert turns == sorted(set(turns))

@@ -1,0 +1,53 @@
+"""A real client that stops reading for a while: what it was sent meanwhile waits outside the call."""
+
+import time
+
+import anyio
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+from websockets.asyncio.client import connect
+
+from retold.app.listen import bind, listening
+from retold.clock import SystemClock
+from retold.domain.call import CallAudio
+from retold.ports import AudioFrame
+from retold.transports.websocket import WebSocketOptions, WebSocketTransport
+
+pytestmark = pytest.mark.anyio
+
+RATE = 8_000
+PAGE = "x" * 16_000_000
+"""More than the kernel and uvicorn buffer between them."""
+
+
+async def test_a_client_that_reads_again_gets_what_waited_in_order() -> None:
+    transport = WebSocketTransport(CallAudio(sample_rate=RATE), SystemClock(), WebSocketOptions())
+
+    async def join(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await transport.serve(websocket)
+
+    with anyio.fail_after(30):
+        application = Starlette(routes=[WebSocketRoute("/", join)])
+        async with (
+            listening(application, bind("127.0.0.1", 0)) as url,
+            connect(url.replace("http", "ws"), compression=None, max_queue=1, max_size=None) as client,
+        ):
+            await client.send(bytes(320))
+            await anext(transport.frames())
+            started = time.monotonic()
+            await transport.send_event({"event_type": "metadata", "metadata": PAGE})
+            for sample in range(4):
+                await transport.play(AudioFrame(bytes([sample, 0]), RATE))
+            await transport.clear()
+            await transport.send_event({"event_type": "metadata", "metadata": 1})
+            assert time.monotonic() - started < 1
+            await anyio.sleep(0.2)
+            events_and_audio = [await client.recv() for _ in range(4)]
+            await transport.play(AudioFrame(b"\7\0", RATE))
+            assert await client.recv() == b"\7\0"
+            await transport.close("agent_hangup")
+    assert events_and_audio[1:] == [b"\0\0", "clear", '{"event_type":"metadata","metadata":1}']
+    assert transport.discarded_frames == 0
