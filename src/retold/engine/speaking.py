@@ -21,7 +21,8 @@ from retold.engine.turn_events import ReplyDone, ReplyReady, ReplyVoid
 from retold.errors import SynthesisFailed
 from retold.ports import AudioFrame, Say, Spoken, TextToSpeech, VoiceSettings
 
-FRAME_MS = 20
+FRAME_MS = 40
+"""Agent audio per message: half the messages of 20 ms frames, and still well inside the lead."""
 DUCK_GAIN = 0.25
 """The agent's voice under the caller's: -12 dB."""
 MAX_AHEAD_MS = 4000.0
