@@ -43,5 +43,5 @@ class EnergyVad:
 
 def _level_db(pcm: bytes) -> float:
     samples = np.frombuffer(pcm, np.int16).astype(np.float32)
-    power = float(samples @ samples) / (max(1, len(samples)) * _FULL_SCALE_SQUARED)
+    power = float(samples.dot(samples)) / (max(1, len(samples)) * _FULL_SCALE_SQUARED)
     return 10 * math.log10(power) if power > 1e-9 else _SILENCE_DB
