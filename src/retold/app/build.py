@@ -38,8 +38,6 @@ from retold.storage.lock import folder_lock
 from retold.storage.store import Store
 from retold.storage.tape import Recorder
 
-END_TIMEOUT_S = 5.0
-"""Calls that still run when the server is left have this long to be written down; recovery does the rest."""
 _MB = 1024 * 1024
 
 log = structlog.stdlib.get_logger()
@@ -69,6 +67,7 @@ class App:
     async def running(self) -> AsyncGenerator[Self]:
         """Open storage, recover, and run the background tasks; on leaving, end all calls and close.
 
+        A disk that fails for good ends all calls and sets `store.broken`; who runs the server then leaves.
         Raises StorageError when the data folder cannot be used or another server uses it.
         """
         async with AsyncExitStack() as stack:
@@ -95,18 +94,30 @@ class App:
                 archive=archive,
                 live=self.live,
                 voices=speech.voices,
+                speech_ready=speech.ready,
                 responder=self._responder,
                 session=CallSession,
             )
-            self.asgi = make_application(ApiContext(deps, tasks, speech.state), demo_brain.routes())
+            brain = demo_brain.routes(lambda call_id: self.live.find(call_id) is not None)
+            self.asgi = make_application(ApiContext(deps, tasks, speech.state), brain)
             tasks.start_soon(self.live.run)
             tasks.start_soon(speech.warm_up)
+            tasks.start_soon(self._end_when_broken)
             try:
                 yield self
             finally:
-                with anyio.CancelScope(shield=True), anyio.move_on_after(END_TIMEOUT_S):
+                with anyio.CancelScope(shield=True):
                     await self.live.end_all()
                 tasks.cancel_scope.cancel()
+
+    async def _end_when_broken(self) -> None:
+        await self.store.broken.wait()
+        log.error(
+            "storage_broken",
+            data_dir=str(self.settings.data_dir),
+            fix="check the disk, then start again: calls that were running are recovered",
+        )
+        await self.live.end_all("the disk of the data folder has failed")
 
     def _responder(self, call: Call, agent: Agent) -> Responder:
         return CustomLlmResponder(

@@ -1,8 +1,10 @@
 """The demo brain's websocket route, mounted in the server and runnable alone."""
 
+from collections.abc import Callable
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -16,14 +18,26 @@ _UNSUPPORTED: Final = 1003
 _GOING_AWAY: Final = 1001
 
 
-def routes() -> list[BaseRoute]:
+IsKnown = Callable[[str], bool]
+"""Whether a call with this id is to be answered: the id is the only credential of the LLM websocket."""
+
+
+def routes(is_known: IsKnown) -> list[BaseRoute]:
     """The routes to mount."""
-    return [WebSocketRoute(f"{PATH}/{{call_id}}", _attend)]
+
+    async def attend(websocket: WebSocket) -> None:
+        if is_known(websocket.path_params["call_id"]):
+            await _attend(websocket)
+        else:
+            # Before it is accepted, this is the HTTP status 403.
+            await websocket.close()
+
+    return [WebSocketRoute(f"{PATH}/{{call_id}}", attend)]
 
 
 def app() -> Starlette:
-    """The demo brain alone."""
-    return Starlette(routes=routes())
+    """The demo brain alone: it answers whoever reaches it."""
+    return Starlette(routes=routes(lambda _: True))
 
 
 async def _attend(websocket: WebSocket) -> None:
@@ -43,6 +57,8 @@ async def _attend(websocket: WebSocket) -> None:
                     await websocket.close(_UNSUPPORTED, "only text frames are understood")
                     return
                 await _say(websocket, ada.answers(text))
+                # Neither receiving nor sending waits for a peer that floods us: let the calls have their turn.
+                await anyio.lowlevel.checkpoint()
     except WebSocketDisconnect:
         return
     except TimeoutError:

@@ -1,16 +1,25 @@
 """Ada's side of the LLM websocket: what to send for what is received. Pure; wrong messages are ignored."""
 
 import json
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 
 from retold.demo import rules
 from retold.demo.state import Line, Lookup, Reply
-from retold.demo.understanding import understand
+from retold.demo.understanding import Meaning, understand
 
+_ROLES: Final[dict[str, Literal["agent", "user"]]] = {"agent": "agent", "user": "user"}
 _CONFIG: Final = {"auto_reconnect": True, "call_details": True, "transcript_with_tool_calls": True}
+MAX_MESSAGE_CHARS: Final = 256 * 1024
+"""An hour of talk is a quarter of it; a longer message is not even parsed."""
+MAX_LINES: Final = 100
+"""Of a longer transcript, Ada looks at the newest lines."""
+MAX_LINE_CHARS: Final = 400
+MAX_UNREAD_LINES: Final = 20
+MAX_UNREAD_CHARS: Final = 1_200
+"""What the caller said that Ada has not read before: so much of the newest for one answer, about 4 ms of work."""
 _REMEMBERED: Final = 512
 
 
@@ -37,14 +46,15 @@ class _UpdateOnly(_Received, frozen=True, tag="update_only"):
 
 class _ResponseRequired(_Received, frozen=True, tag="response_required"):
     response_id: int
-    transcript: list[_Utterance]
+    transcript: list[msgspec.Raw]
 
 
 class _ReminderRequired(_Received, frozen=True, tag="reminder_required"):
     response_id: int
-    transcript: list[_Utterance]
+    transcript: list[msgspec.Raw]
 
 
+_utterance = msgspec.json.Decoder(_Utterance)
 _decoder = msgspec.json.Decoder(_PingPong | _CallDetails | _UpdateOnly | _ResponseRequired | _ReminderRequired)
 
 
@@ -52,7 +62,7 @@ class Ada:
     """Ada on one connection; she remembers how she read each utterance, and nothing else."""
 
     def __init__(self) -> None:
-        self._read = lru_cache(maxsize=_REMEMBERED)(understand)
+        self._meanings: dict[str, Meaning] = {}
 
     def opening(self) -> list[str]:
         """The first messages on a connection: what Ada wants to be sent, and her begin message."""
@@ -60,24 +70,45 @@ class Ada:
 
     def answers(self, text: str) -> list[str]:
         """The messages that answer one of the platform's; none for an update or for nonsense. Never raises."""
+        if len(text) > MAX_MESSAGE_CHARS:
+            return []
         try:
             message = _decoder.decode(text)
+            match message:
+                case _PingPong(timestamp=timestamp_ms):
+                    return [_dumps({"response_type": "ping_pong", "timestamp": timestamp_ms})]
+                case _ResponseRequired(response_id=response_id, transcript=transcript):
+                    return _spoken(rules.reply_to(self._newest(transcript), self._read), response_id)
+                case _ReminderRequired(response_id=response_id, transcript=transcript):
+                    return _spoken(rules.remind(self._newest(transcript), self._read), response_id)
+                case _:
+                    return []
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return []
-        match message:
-            case _PingPong(timestamp=timestamp_ms):
-                return [_dumps({"response_type": "ping_pong", "timestamp": timestamp_ms})]
-            case _ResponseRequired(response_id=response_id, transcript=transcript):
-                return _spoken(rules.reply_to(_lines(transcript), self._read), response_id)
-            case _ReminderRequired(response_id=response_id, transcript=transcript):
-                return _spoken(rules.remind(_lines(transcript), self._read), response_id)
-            case _:
-                return []
 
+    def _newest(self, transcript: Sequence[msgspec.Raw]) -> list[Line]:
+        """The end of the conversation, as far back as one answer has time for."""
+        lines: list[Line] = []
+        unread: set[str] = set()
+        for raw in reversed(transcript[-MAX_LINES:]):
+            utterance = _utterance.decode(raw)
+            role, content = _ROLES.get(utterance.role), utterance.content[-MAX_LINE_CHARS:]
+            if role is None:
+                continue
+            if role == "user" and content not in self._meanings:
+                unread.add(content)
+                if len(unread) > MAX_UNREAD_LINES or sum(map(len, unread)) > MAX_UNREAD_CHARS:
+                    break
+            lines.append(Line(role, content))
+        return lines[::-1]
 
-def _lines(transcript: list[_Utterance]) -> list[Line]:
-    role: dict[str, Literal["agent", "user"]] = {"agent": "agent", "user": "user"}
-    return [Line(role[line.role], line.content) for line in transcript if line.role in role]
+    def _read(self, text: str) -> Meaning:
+        meaning = self._meanings.get(text)
+        if meaning is None:
+            if len(self._meanings) >= _REMEMBERED:
+                self._meanings.clear()
+            meaning = self._meanings[text] = understand(text)
+        return meaning
 
 
 def _spoken(reply: Reply, response_id: int) -> list[str]:

@@ -1,6 +1,7 @@
 """Words as a recogniser writes them, read as text, days and times. Pure, and tolerant of mishearing."""
 
 import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -49,6 +50,7 @@ _CLOCK: Final = (
     rf"\b(?:at|around|about|by|for|after|before) (?P<h1>{_HOUR})\b(?! {_COUNTED})",
     r"\b(?P<h1>[1-9]|1[0-2])(?P<min>[03]0)\b",
 )
+_LAST_TIMES: Final = 4
 _NOON_H: Final = 12
 _FIRST_H: Final = 8
 _NOT_A_TIME: Final = r"\b(?:that|this|first|second|third|last|which|any|either|another|no|latest|earliest|middle) one\b"
@@ -87,11 +89,13 @@ def clock_time(said: str) -> int | None:
     """The last clear time of day, in minutes since midnight."""
     found: list[tuple[int, int]] = []
     taken: list[range] = []
+    part = part_named(said)
     for pattern in _CLOCK:
-        for match in re.finditer(pattern, said):
+        # Only the last time counts; without this bound, a sentence full of times takes milliseconds.
+        for match in deque(re.finditer(pattern, said), maxlen=_LAST_TIMES):
             if not any(match.start() in span or match.end() - 1 in span for span in taken):
                 taken.append(range(match.start(), match.end()))
-                found.append((match.start(), _minute(match.groupdict(), said)))
+                found.append((match.start(), _minute(match.groupdict(), part)))
     if not found and re.search(r"\b(?:noon|midday)\b", said):
         return 12 * 60
     return max(found)[1] if found else None
@@ -101,10 +105,10 @@ def bare_time(said: str) -> int | None:
     """A number that may be a time, if a time was asked for; "that one" is not."""
     said = re.sub(_NOT_A_TIME, " ", said)
     matches = list(re.finditer(_BARE, said))
-    return _minute(matches[-1].groupdict(), said) if matches else None
+    return _minute(matches[-1].groupdict(), part_named(said)) if matches else None
 
 
-def _minute(parts: Mapping[str, str | None], said: str) -> int:
+def _minute(parts: Mapping[str, str | None], part: Part | None) -> int:
     hour = _number(parts["h1"] or "")
     minute = _number(parts.get("min") or "0")
     if parts.get("half_past"):
@@ -113,7 +117,7 @@ def _minute(parts: Mapping[str, str | None], said: str) -> int:
         minute = 15
     elif parts.get("quarter_to"):
         hour, minute = hour - 1, 45
-    half = parts.get("half") or part_named(said) or ""
+    half = parts.get("half") or part or ""
     is_late = re.search(r"pm|afternoon|evening|night", half) is not None
     # A dentist's "two" is in the afternoon, unless the caller says otherwise.
     if hour < _NOON_H and (is_late or (hour < _FIRST_H and not half)):

@@ -6,16 +6,20 @@ import httpx2
 import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute
+from starlette.types import Message
 
 from retold.api import auth
 from retold.api.application import ROUTERS
 from retold.app import App
+from retold.demo import app as demo_brain
 from retold.ids import DEFAULT_ORG_ID, hash_api_key, shown_prefix
 
 pytestmark = pytest.mark.anyio
 
 OPEN_ROUTES = {"/health/live", "/health/ready"}
 UNGUESSABLE_ROUTES = {"/audio-websocket/{call_id}", "/files/{token}/{name}"}
+LIVE_CALL_ROUTES = {"/demo-brain/llm-websocket/{call_id}"}
+"""Mounted beside the API; the id of a call in progress is the credential."""
 
 
 def declared(dependant: Dependant) -> set[object]:
@@ -38,6 +42,23 @@ def test_every_route_declares_who_may_use_it() -> None:
             elif route.path in UNGUESSABLE_ROUTES:
                 wanted = auth.unguessable_address
             assert calls == {wanted}, route.path
+
+
+async def test_what_is_mounted_beside_the_api_is_only_for_calls_in_progress(app: App, api: httpx2.AsyncClient) -> None:
+    assert {getattr(route, "path", None) for route in demo_brain.routes(lambda _: True)} == LIVE_CALL_ROUTES
+    registered = (await api.post("/v2/create-web-call", json={"agent_id": "demo"})).json()["call_id"]
+    for call_id in ("call_none", registered):
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Message, sent: list[Message] = sent) -> None:
+            sent.append(message)
+
+        path = f"/demo-brain/llm-websocket/{call_id}"
+        await app.asgi({"type": "websocket", "path": path, "headers": [], "query_string": b""}, receive, send)
+        assert [message["type"] for message in sent] == ["websocket.close"]
 
 
 async def test_the_description_names_every_route_and_its_key(api: httpx2.AsyncClient) -> None:

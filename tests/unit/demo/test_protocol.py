@@ -1,13 +1,14 @@
 """Ada's side of the LLM websocket, message by message."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retold.demo.protocol import Ada
+from retold.demo.protocol import MAX_MESSAGE_CHARS, Ada
 from retold.ports import ForwardMetadata
 from retold.responders.llm_protocol import Unreadable, parse
 
@@ -86,3 +87,53 @@ def test_whatever_was_said_the_answer_keeps_to_the_protocol(lines: list[tuple[st
 @given(st.text())
 def test_any_text_is_harmless(text: str) -> None:
     Ada().answers(text)
+
+
+def message(*lines: tuple[str, str]) -> str:
+    transcript = [{"role": role, "content": content} for role, content in lines]
+    return json.dumps({"interaction_type": "response_required", "response_id": 1, "transcript": transcript})
+
+
+HEAVY = {
+    "empty lines": [("system", "")] * 6_000,
+    "one endless line": [("user", "book tuesday " * 15_000)],
+    "many short lines": [("user", f"book tuesday {n}") for n in range(4_000)],
+    "many long lines": [("user", f"{n} " + "book tuesday at ten or at five " * 12) for n in range(500)],
+    "times": [("user", f"{n} " + "10:30 at five half past two " * 14) for n in range(400)],
+    "lines of the agent": [("agent", "shall i book tuesday at ten? " * 10), ("user", "no")] * 300,
+}
+
+
+@pytest.mark.parametrize("lines", HEAVY.values(), ids=HEAVY.keys())
+def test_no_message_costs_more_than_a_moment(lines: list[tuple[str, str]]) -> None:
+    text = message(*lines)
+    assert len(text) <= MAX_MESSAGE_CHARS
+    costs: list[float] = []
+    for _ in range(5):
+        ada = Ada()
+        began = time.perf_counter()
+        assert ada.answers(text)
+        costs.append((time.perf_counter() - began) * 1000)
+    # A few milliseconds on a quiet machine.
+    assert min(costs) < 15
+
+
+def test_a_message_over_the_limit_is_ignored() -> None:
+    assert Ada().answers(message(("user", "hello " * MAX_MESSAGE_CHARS))) == []
+
+
+def test_of_a_long_conversation_the_newest_part_is_answered() -> None:
+    lines = [("user", f"book tuesday {n}") for n in range(300)]
+    answer = json.loads(Ada().answers(message(*lines, ("user", "Bye.")))[-1])
+    assert answer["end_call"] is True
+
+
+def test_what_was_read_before_is_known_however_long_the_conversation() -> None:
+    ada = Ada()
+    lines = [("user", "Book Tuesday at ten."), ("agent", "Tuesday at ten is free. Shall I book it?")]
+    ada.answers(message(*lines))
+    for turn in range(45):
+        lines += [("user", f"um {turn}"), ("agent", "Sorry?")]
+        ada.answers(message(*lines))
+    said = " ".join(json.loads(text).get("content", "") for text in ada.answers(message(*lines, ("user", "yes"))))
+    assert "Tuesday at ten" in said
