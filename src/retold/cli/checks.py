@@ -94,7 +94,7 @@ def check_models(settings: Settings) -> Iterator[Finding]:
         elif model.is_present:
             yield Finding(model.name, "ok", f"{model.purpose}: present")
         else:
-            yield Finding(model.name, "broken", f"{model.purpose}: missing", model.remedy)
+            yield Finding(model.name, "broken", f"{model.purpose}: missing or damaged", model.remedy)
 
 
 def check_port(host: str, port: int) -> Finding:

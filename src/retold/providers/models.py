@@ -7,7 +7,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from retold.errors import RecognitionFailed
 from retold.settings import LocalSpeechSettings
@@ -64,6 +64,11 @@ def whisper(settings: LocalSpeechSettings) -> LocalModel:
             "with a CTranslate2 Whisper model, or unset it to use the packaged one"
         )
         return LocalModel("whisper", purpose, is_present=False, remedy=remedy)
+    try:
+        _vocabulary(settings.whisper_dir)
+    except (OSError, ValueError) as error:
+        remedy = f"the vocabulary in {settings.whisper_dir} cannot be read ({error}): copy the model there again"
+        return LocalModel("whisper", purpose, is_present=False, remedy=remedy)
     return _from_packages("whisper", purpose, _WHISPER_MODULES)
 
 
@@ -71,7 +76,7 @@ def whisper_folder(settings: LocalSpeechSettings) -> Path:
     """The folder of the Whisper model to load. Raises RecognitionFailed, saying what to install."""
     model = whisper(settings)
     if not model.is_present:
-        raise RecognitionFailed(f"no speech recognition model; run: {model.remedy}")
+        raise RecognitionFailed(f"no speech recognition model that can be used: {model.remedy}")
     return settings.whisper_dir or module_folder(_WHISPER_PACKAGE) / "model"
 
 
@@ -79,7 +84,11 @@ def whisper_languages(settings: LocalSpeechSettings) -> frozenset[str]:
     """Primary language subtags that the Whisper model understands; English while there is no model to ask."""
     if not whisper(settings).is_present:
         return frozenset({"en"})
-    vocabulary = _vocabulary(whisper_folder(settings))
+    try:
+        vocabulary = _vocabulary(whisper_folder(settings))
+    except (OSError, ValueError):
+        # The packaged model is damaged; loading it says so to the health check and to calls.
+        return frozenset({"en"})
     if len(vocabulary) < _FIRST_MULTILINGUAL_SIZE:
         return frozenset({"en"})
     found = (re.fullmatch(r"<\|([a-z]{2,3})\|>", token) for token in vocabulary)
@@ -121,8 +130,12 @@ def _pinned_requirements() -> dict[str, str]:
 
 
 def _vocabulary(folder: Path) -> list[str]:
+    """The model's tokens; none when it has no such file. Raises OSError and ValueError."""
     as_json = folder / "vocabulary.json"
     if as_json.is_file():
-        return [str(token) for token in json.loads(as_json.read_bytes())]
+        tokens: object = json.loads(as_json.read_bytes())
+        if not isinstance(tokens, list):
+            raise ValueError(f"{as_json.name} is not a list")
+        return [str(token) for token in cast("list[object]", tokens)]
     as_text = folder / "vocabulary.txt"
     return as_text.read_text("utf-8").removesuffix("\n").split("\n") if as_text.is_file() else []

