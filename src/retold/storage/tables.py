@@ -84,7 +84,6 @@ call = Table(
         "call_unfinished",
         "call_status",
         sqlite_where=text("call_status IN ('registered', 'ongoing')"),
-        postgresql_where=text("call_status IN ('registered', 'ongoing')"),
     ),
 )
 
