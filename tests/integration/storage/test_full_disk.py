@@ -60,10 +60,10 @@ async def until_calls_are_refused(house: House) -> None:
 
 
 class SystemPace(HandClock):
-    """A hand clock that the writer thread's look at the disk does not have to wait for."""
+    """A hand clock on which the writer thread's next look at the disk is always due."""
 
     def monotonic_ms(self) -> float:
-        self.pass_ms(100)
+        self.pass_ms(1_000)
         return super().monotonic_ms()
 
 
