@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
+import anyio.lowlevel
 
 from retold.calls.create import create_web_call
 from retold.calls.deps import Deps
@@ -196,6 +197,7 @@ async def open_house(
             archive=archive,
             live=LiveCalls(archive, clock, concurrency_limit=options.concurrency_limit),
             voices=cast("Voices", _Voices()),
+            speech_ready=anyio.lowlevel.checkpoint,
             responder=lambda _call, _agent: cast("Responder", None),
             session=session,
         )

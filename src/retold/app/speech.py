@@ -28,6 +28,7 @@ class Speech:
     def __init__(self, settings: Settings) -> None:
         self._warm_ups: list[WarmUp] = []
         self._state = "warming"
+        self._is_warm = anyio.Event()
         stt, languages = self._speech_to_text(settings)
         tts, voice_ids = self._text_to_speech(settings)
         self.voices = Voices(
@@ -37,6 +38,10 @@ class Speech:
     def state(self) -> str:
         """`warming`, `ready`, or `unavailable: ` and what to do."""
         return self._state
+
+    async def ready(self) -> None:
+        """Wait until the models are loaded, or known to be unavailable."""
+        await self._is_warm.wait()
 
     async def warm_up(self) -> None:
         """Load all models at once, in threads."""
@@ -53,6 +58,7 @@ class Speech:
             for warm_up in self._warm_ups:
                 tasks.start_soon(load, warm_up)
         self._state = f"unavailable: {'; '.join(problems)}" if problems else "ready"
+        self._is_warm.set()
         log.info("speech_warmed_up", state=self._state)
 
     # Each engine is imported only when it is chosen: what is not used costs neither memory nor time to start.
@@ -102,4 +108,4 @@ async def _load_resampler() -> None:
 
     Its 18 MB are not spent where no recognition asks for another rate.
     """
-    await anyio.to_thread.run_sync(resample, silence(480), 24_000, SPEECH_RATE_HZ)
+    await anyio.to_thread.run_sync(resample, silence(441), 44_100, SPEECH_RATE_HZ)

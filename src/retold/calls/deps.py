@@ -1,6 +1,6 @@
 """What the use cases of calls work with; made once by app.py."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,5 +56,7 @@ class Deps:
     archive: Archive
     live: LiveCalls
     voices: Voices
+    speech_ready: Callable[[], Awaitable[None]]
+    """Returns when the speech models are loaded, or known to be unavailable."""
     responder: Callable[[Call, Agent], Responder]
     session: SessionMaker

@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
@@ -21,6 +21,8 @@ RETRY_MS = 1_000.0
 """A call whose end could not be written is tried again this often."""
 LOOK_MS = 5_000.0
 """The watcher looks this often whether the disk has recovered."""
+HURRY_S = 4.0
+"""What `end_all` gives the calls, and all that is done after them, to end; what takes longer is left to recovery."""
 
 
 class Stoppable(Protocol):
@@ -38,21 +40,26 @@ class LiveCall:
     record: CallRecord
     transport: Transport
     is_granted: bool
-    """False when all slots were taken."""
+    """Whether it holds a slot: False when all were taken, and again when the conversation is over."""
+    stopped: tuple[DisconnectionReason, str] | None = None
+    """With which reason and detail it was told to end."""
+    preparing: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    """What is done before the conversation can begin; a stop ends it."""
     _session: Stoppable | None = None
-    _stop: tuple[DisconnectionReason, str] | None = None
 
     def attach(self, session: Stoppable) -> None:
         """Connect the conversation; a stop that came earlier takes effect."""
         self._session = session
-        if self._stop is not None:
-            session.stop(*self._stop)
+        if self.stopped is not None:
+            session.stop(*self.stopped)
 
     def stop(self, reason: DisconnectionReason, detail: str) -> None:
         """End the conversation, also one that is only about to begin."""
-        self._stop = (reason, detail)
+        self.stopped = (reason, detail)
         if self._session is not None:
             self._session.stop(reason, detail)
+        else:
+            self.preparing.cancel()
 
 
 @dataclass(slots=True, order=True)
@@ -75,6 +82,7 @@ class LiveCalls:
         self._deadlines: list[_Deadline] = []
         self._news = anyio.Event()
         self._empty = anyio.Event()
+        self._leave_by_s: float | None = None
         self.is_draining = False
 
     @property
@@ -123,8 +131,9 @@ class LiveCalls:
             return True
         if record.call.call_status is not CallStatus.REGISTERED:
             return False
-        self._expected.pop(record.call.call_id, None)
         ended = await end_unjoined(record, DisconnectionReason.MANUAL_STOPPED, self._clock.wall_ms(), self._archive)
+        # Not before it is written: a call whose end found no disk still has its deadline.
+        self._expected.pop(record.call.call_id, None)
         return ended is not None
 
     async def drain(self) -> None:
@@ -133,12 +142,26 @@ class LiveCalls:
         while self._live:
             await self._empty.wait()
 
-    async def end_all(self, detail: str = "the server is going down") -> None:
-        """Take no more calls, tell all of them to end, and return when the last one is finished."""
+    async def end_all(self, detail: str = "the server is going down") -> bool:
+        """Take no more calls, tell all of them to end, and wait until the last one is finished.
+
+        Gives up after HURRY_S, counted from the first time somebody asks: False then, and recovery does the rest.
+        """
         self.is_draining = True
+        if self._leave_by_s is None:
+            self._leave_by_s = anyio.current_time() + HURRY_S
         for live in list(self._live.values()):
-            live.stop(DisconnectionReason.ERROR_RETELL, detail)
-        await self.drain()
+            if live.stopped is None:
+                live.stop(DisconnectionReason.ERROR_RETELL, detail)
+        with anyio.move_on_after(self.left_s(HURRY_S)):
+            await self.drain()
+        return not self._live
+
+    def left_s(self, at_most_s: float) -> float:
+        """How long a step may take, in seconds: less than it wants when the server is to be gone before."""
+        if self._leave_by_s is None:
+            return at_most_s
+        return min(at_most_s, max(0.0, self._leave_by_s - anyio.current_time()))
 
     async def run(self) -> None:
         """End calls that nobody joins in time, and catch up after a full disk; runs until cancelled."""

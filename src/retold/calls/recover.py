@@ -1,5 +1,7 @@
 """What happens on boot to the calls a dead process left behind."""
 
+import asyncio
+
 import anyio
 from structlog.stdlib import get_logger
 
@@ -47,7 +49,8 @@ async def _recover_one(record: CallRecord, archive: Archive, limiter: anyio.Capa
     call_id = CallId(record.call.call_id)
     async with limiter:
         try:
-            events = replay(await archive.store.read_journal(call_id))
+            journal = await archive.store.read_journal(call_id)
+            events = await asyncio.to_thread(replay, journal)
             crash_point("recovery_replayed")
             # What was in memory when the process died is missing, half a second at most: the recording says so.
             finished = await finish(record, events, archive, is_recording_complete=False)

@@ -4,7 +4,7 @@ import anyio
 from structlog.contextvars import bound_contextvars
 from structlog.stdlib import get_logger
 
-from retold.calls.deps import Deps
+from retold.calls.deps import Deps, Session
 from retold.calls.finish import end_unjoined, finish
 from retold.calls.live import RETRY_MS, LiveCall
 from retold.clock import CallClock
@@ -14,15 +14,17 @@ from retold.domain.call import CallRecord
 from retold.domain.reasons import CallStatus, DisconnectionReason, reason_for
 from retold.engine.rules import rules_for
 from retold.engine.timeline import CallConnected, EndIntended, Timeline
-from retold.errors import NotFound, RetoldError, StorageBroken, StorageError
+from retold.errors import NotFound, RecognitionFailed, RetoldError, StorageBroken, StorageError
 from retold.ids import CallId, OrgId
 from retold.ports import Transport, Voices, VoiceSettings
 from retold.storage.store import with_call
 from retold.storage.tape import NullTape, SpoolTape
 
 GOODBYE_TIMEOUT_S = 2.0
-FINISH_TIMEOUT_S = 20.0
-"""A call that is cancelled still gets this long to write itself down; after that recovery does it."""
+LAST_WORDS_S = 4.0
+"""A conversation that is cancelled gets this long to be written down; after that recovery does it."""
+SPEECH_TIMEOUT_S = 30.0
+"""Longest wait of a call for the speech models of a server that has just started."""
 
 
 async def run_call(record: CallRecord, transport: Transport, deps: Deps) -> CallRecord:
@@ -81,21 +83,44 @@ async def _converse(one: Conversation) -> CallRecord:
     crash_point("connected_appended")
     get_logger().info("call_started")
     try:
-        await _talk(one)
+        session = await _prepare(one)
+        if session is not None:
+            await session.run()
     except Exception as error:  # noqa: BLE001 - the border of a call: whatever it was ends this call and no other
         if not isinstance(error, RetoldError):
             get_logger().exception("call_failed")
         one.intend(reason_for(error), str(error) or type(error).__name__)
     except anyio.get_cancelled_exc_class():
-        with anyio.move_on_after(FINISH_TIMEOUT_S, shield=True):
+        with anyio.move_on_after(one.deps.live.left_s(LAST_WORDS_S), shield=True):
             await _write_down(one)
         raise
-    with anyio.move_on_after(FINISH_TIMEOUT_S, shield=True):
-        return await _write_down(one)
+    # Nobody talks any more: the next caller may, however long this recording takes.
+    one.live.is_granted = False
     return await _write_down(one)
 
 
-async def _talk(one: Conversation) -> None:
+async def _prepare(one: Conversation) -> Session | None:
+    """Everything a conversation needs; None when the call was stopped meanwhile. Raises CallFailed and NotFound."""
+    with one.live.preparing:
+        await _speech_ready(one.deps)
+        return await _session(one)
+    if one.live.stopped is not None:
+        one.intend(*one.live.stopped)
+    return None
+
+
+async def _speech_ready(deps: Deps) -> None:
+    try:
+        with anyio.fail_after(SPEECH_TIMEOUT_S):
+            await deps.speech_ready()
+    except TimeoutError as error:
+        raise RecognitionFailed(
+            f"the speech models were not loaded within {SPEECH_TIMEOUT_S:g} s; wait until /health/ready says that"
+            " speech is ready, and look at the server's load"
+        ) from error
+
+
+async def _session(one: Conversation) -> Session:
     deps, call = one.deps, one.record.call
     agent = await deps.store.find_agent(OrgId(one.record.org_id), call.agent_id, call.agent_version)
     if agent is None:
@@ -112,14 +137,15 @@ async def _talk(one: Conversation) -> None:
         language=agent.language if isinstance(agent.language, str) else agent.language[0],
     )
     one.live.attach(session)
-    await session.run()
+    return session
 
 
 async def _write_down(one: Conversation) -> CallRecord:
     """Close everything and finish; while the disk is full, as often as it takes. Raises StorageBroken."""
     if one.intended is None:
         one.intend(DisconnectionReason.ERROR_RETELL, "the server is going down")
-    await _close(one.live.transport, (one.intended or DisconnectionReason.ERROR_RETELL).value)
+    goodbye_s = one.deps.live.left_s(GOODBYE_TIMEOUT_S)
+    await _close(one.live.transport, (one.intended or DisconnectionReason.ERROR_RETELL).value, goodbye_s)
     await one.tape.close()
     crash_point("session_over")
     while True:
@@ -143,12 +169,15 @@ async def _refuse(record: CallRecord, transport: Transport, deps: Deps) -> CallR
     try:
         ended = await end_unjoined(record, reason, deps.clock.wall_ms(), deps.archive)
         return ended or await deps.store.find_call(None, CallId(record.call.call_id)) or record
+    except StorageError:
+        deps.live.expect(record)
+        raise
     finally:
         await _close(transport, reason.value)
 
 
-async def _close(transport: Transport, reason: str) -> None:
-    with anyio.move_on_after(GOODBYE_TIMEOUT_S, shield=True):
+async def _close(transport: Transport, reason: str, timeout_s: float = GOODBYE_TIMEOUT_S) -> None:
+    with anyio.move_on_after(timeout_s, shield=True):
         try:
             await transport.close(reason)
         except Exception:  # noqa: BLE001 - a goodbye that fails must not cost the record

@@ -105,6 +105,7 @@ class Database:
     async def open(self) -> None:
         """Open, migrate, load the ballast and start the writer. Raises StorageError."""
         self._loop = asyncio.get_running_loop()
+        self._broken = anyio.Event()
         self._writer, self._reader = await asyncio.to_thread(self._open)
         self._thread.start()
 
@@ -122,6 +123,11 @@ class Database:
     def health(self) -> StorageHealth:
         """How the disk did at the last write or look, at most a second ago."""
         return self._health
+
+    @property
+    def broken(self) -> anyio.Event:
+        """Set on the event loop once a write has failed for good."""
+        return self._broken
 
     async def write(self, work: Callable[[Connection], T], *, is_essential: bool = False) -> T:
         """Run `work` in the next group; returns once it is committed with fsync.
@@ -297,6 +303,7 @@ class Database:
         is_first_full = isinstance(error, StorageFull) and self._health is not StorageHealth.FULL
         if isinstance(error, StorageBroken):
             self._health = StorageHealth.BROKEN
+            self._tell(self._broken.set)
         elif isinstance(error, StorageFull):
             self._health = StorageHealth.FULL
             self._ballast.release()
@@ -332,11 +339,13 @@ class Database:
         self._health = StorageHealth.LOW if free < self._min_free_bytes else StorageHealth.OK
 
     def _settle(self, outcomes: Sequence[_Outcome]) -> None:
-        if not outcomes:
-            return
+        if outcomes:
+            self._tell(_resolve, outcomes)
+
+    def _tell(self, news: Callable[..., None], *details: object) -> None:
         # The loop may be gone when a server is torn down; then nobody waits either.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(_resolve, outcomes)
+            self._loop.call_soon_threadsafe(news, *details)
 
 
 def _resolve(outcomes: Sequence[_Outcome]) -> None:

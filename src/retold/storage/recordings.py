@@ -1,6 +1,7 @@
 """Encodes the spool of a call into its two recordings, in chunks and idempotently."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -33,10 +34,13 @@ class Recording:
         return min(round(self.duration_ms * self.sample_rate / 1000), _MAX_DATA_BYTES // (2 * BYTES_PER_SAMPLE))
 
 
-def encode(recording: Recording, spool: Path, target: Path, disk: Disk) -> None:
+def encode(
+    recording: Recording, spool: Path, target: Path, disk: Disk, is_unwanted: Callable[[], bool] = lambda: False
+) -> None:
     """Write both recordings into the folder `target`, each under another name until it is whole and synced.
 
-    A repetition gives the same bytes. Blocks; memory does not grow with the call. Raises OSError.
+    A repetition gives the same bytes; two at once for one call would spoil each other. Blocks, until `is_unwanted`
+    says that nobody waits any more: then nothing is left behind. Memory does not grow with the call. Raises OSError.
     """
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
     caller, agent = (_open_or_none(spool_path(spool, recording.call_id, channel)) for channel in CHANNELS)
@@ -46,6 +50,8 @@ def encode(recording: Recording, spool: Path, target: Path, disk: Disk) -> None:
             mono.write(wav_header(data_bytes, recording.sample_rate, 1))
             stereo.write(wav_header(2 * data_bytes, recording.sample_rate, 2))
             for start in range(0, recording.samples, CHUNK_SAMPLES):
+                if is_unwanted():
+                    return
                 count = min(CHUNK_SAMPLES, recording.samples - start)
                 left, right = _read(caller, start, count), _read(agent, start, count)
                 mono.write(mix(left, right))

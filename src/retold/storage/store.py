@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import anyio
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from retold.clock import Clock
@@ -72,6 +73,11 @@ class Store:
     def health(self) -> StorageHealth:
         """How the data folder's disk does."""
         return self._database.health
+
+    @property
+    def broken(self) -> anyio.Event:
+        """Set once a write has failed for good: nothing is acknowledged any more, and the process must end."""
+        return self._database.broken
 
     # --- API keys ---
 

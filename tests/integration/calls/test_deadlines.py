@@ -1,17 +1,21 @@
-from collections.abc import AsyncGenerator
+import errno
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from retold.calls.create import register_call
 from retold.calls.recover import recover
 from retold.domain.call import CallAudio, CallRecord
 from retold.domain.reasons import CallStatus, DisconnectionReason
+from retold.errors import StorageError
 from retold.ids import DEFAULT_ORG_ID, CallId
 from support.call_house import HandClock, House, hang_up_at_once, open_house
 from support.invariants import check_call
+from support.stored import FaultyDisk
 
 pytestmark = pytest.mark.anyio
 
@@ -115,3 +119,42 @@ async def test_after_a_restart_a_call_in_time_is_joined_as_if_nothing_was(tmp_pa
         house.script = hang_up_at_once
         finished = await house.hold(record)
     assert finished.call.disconnection_reason is DisconnectionReason.USER_HANGUP
+
+
+class FullDisk(FaultyDisk):
+    """A disk on which there is no room while `is_full`."""
+
+    def __init__(self) -> None:
+        super().__init__(self._refuses, errno.ENOSPC)
+        self.is_full = False
+
+    def _refuses(self, _number: int, operation: str) -> bool:
+        return self.is_full and operation == "commit"
+
+
+async def stop(house: House, record: CallRecord, _other: CallRecord) -> None:
+    await house.live.stop(record)
+
+
+async def join_without_a_slot(house: House, record: CallRecord, other: CallRecord) -> None:
+    with house.live.seat(other, house.leg()):
+        await house.hold(record)
+
+
+@pytest.mark.parametrize("end", [stop, join_without_a_slot])
+async def test_a_call_whose_end_found_no_disk_is_still_ended_at_its_deadline(
+    tmp_path: Path, end: Callable[[House, CallRecord, CallRecord], Awaitable[None]]
+) -> None:
+    disk = FullDisk()
+    async with open_house(tmp_path, disk=disk, concurrency_limit=1) as house, watched(house):
+        record, other = await house.create(), await house.create()
+        disk.is_full, disk.free = True, 0
+        with pytest.raises(StorageError):
+            await end(house, record, other)
+        disk.is_full, disk.free = False, None
+        house.clock.pass_ms(30_001)
+        with anyio.fail_after(10):
+            while not (await status(house, record)).is_terminal:
+                # Any news wakes the watcher.
+                house.live.expect(other)
+                await anyio.lowlevel.checkpoint()

@@ -1,14 +1,18 @@
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from retold.calls.recover import recover
 from retold.calls.run import run_call
 from retold.domain.call import CallRecord
 from retold.domain.reasons import CallStatus, DisconnectionReason
 from retold.errors import Conflict, LlmOpenFailed, SynthesisFailed, Unavailable
 from retold.ids import CallId
+from retold.storage.disk import Disk
 from support.call_house import CANARY, House, ScriptedSession, hang_up_at_once, open_house, said, talk, until_stopped
 from support.invariants import check_call, check_files, check_nothing_left, contains
 from support.stored import make_agent
@@ -195,3 +199,124 @@ async def test_draining_waits_for_the_last_call(tmp_path: Path) -> None:
         finished = await stored(house, record)
         assert finished.call.disconnection_reason is DisconnectionReason.ERROR_RETELL
         assert (await stored(house, waiting)).call.call_status is CallStatus.REGISTERED
+
+
+class Gate(Disk):
+    """A disk that holds each write of a recording until the test lets it go, and counts who is held."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.held = threading.Event()
+        self.writes = 0
+
+    def write(self, fd: int, data: bytes | bytearray | memoryview, offset: int) -> None:
+        if bytes(data[:4]) == b"RIFF":
+            self.writes += 1
+            self.held.set()
+            self.opened.wait(10)
+        super().write(fd, data, offset)
+
+
+def stored_files(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*")]
+
+
+async def held(gate: Gate) -> None:
+    with anyio.fail_after(10):
+        while not gate.held.is_set():  # noqa: ASYNC110 - a thread tells
+            await anyio.sleep(0.005)
+
+
+async def test_a_call_whose_recording_is_being_encoded_leaves_its_slot_to_the_next(tmp_path: Path) -> None:
+    gate = Gate()
+    async with open_house(tmp_path, disk=gate, concurrency_limit=1) as house, anyio.create_task_group() as tasks:
+        house.script = hang_up_at_once
+        first = await house.create()
+        tasks.start_soon(house.hold, first)
+        await held(gate)
+        assert house.live.active == 0
+        assert house.live.find(first.call.call_id) is not None
+        house.script = until_stopped
+        second = await house.create()
+        tasks.start_soon(house.hold, second)
+        while house.live.active == 0:
+            await anyio.lowlevel.checkpoint()
+        gate.opened.set()
+        assert await house.live.end_all()
+        assert (await stored(house, first)).call.recording_url
+
+
+async def test_an_encoding_nobody_waits_for_any_more_stops_and_leaves_the_call_to_recovery(tmp_path: Path) -> None:
+    gate = Gate()
+    async with open_house(tmp_path, disk=gate) as house:
+
+        async def script(session: ScriptedSession) -> None:
+            for event in said(0, 100.0):
+                session.timeline.append(event)
+            house.clock.pass_ms(60_000)
+            session.end()
+
+        house.script = script
+        record = await house.create()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(house.hold, record)
+            await held(gate)
+            tasks.cancel_scope.cancel()
+        assert gate.writes == 1
+        gate.opened.set()
+        assert (await stored(house, record)).call.call_status is CallStatus.ONGOING
+        assert await recover(house.deps.archive, house.live) == 1
+        finished = await stored(house, record)
+    check_call(finished.call.wire())
+    check_files(tmp_path, finished.call.wire())
+    assert finished.call.disconnection_reason is DisconnectionReason.USER_HANGUP
+    assert not any(name.endswith(".part") for name in stored_files(tmp_path))
+
+
+async def test_a_call_waits_for_the_speech_models(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        is_loaded, began = anyio.Event(), anyio.Event()
+
+        async def script(session: ScriptedSession) -> None:
+            began.set()
+            session.end()
+
+        house.script = script
+        deps = replace(house.deps, speech_ready=is_loaded.wait)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run_call, await house.create(), house.leg(), deps)
+            while house.live.active == 0:
+                await anyio.lowlevel.checkpoint()
+            await anyio.sleep(0.02)
+            assert not began.is_set()
+            is_loaded.set()
+        assert began.is_set()
+
+
+async def test_a_call_that_waits_for_the_speech_models_can_be_stopped(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        deps = replace(house.deps, speech_ready=anyio.Event().wait)
+        record = await house.create()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run_call, record, house.leg(), deps)
+            while (await stored(house, record)).call.call_status is CallStatus.REGISTERED:
+                await anyio.lowlevel.checkpoint()
+            assert await house.live.stop(record)
+        finished = await stored(house, record)
+    assert finished.call.disconnection_reason is DisconnectionReason.MANUAL_STOPPED
+    check_call(finished.call.wire())
+
+
+async def test_the_first_decided_end_is_reason_and_length_of_a_call(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+
+        async def script(session: ScriptedSession) -> None:
+            house.clock.pass_ms(1000)
+            session.end()
+            house.clock.pass_ms(500)
+            session.end(DisconnectionReason.ERROR_RETELL)
+
+        house.script = script
+        finished = await house.hold(await house.create())
+    assert (finished.call.disconnection_reason, finished.call.duration_ms) == ("user_hangup", 1000)
+    check_call(finished.call.wire())
