@@ -5,11 +5,12 @@ import json
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib import error, request
@@ -18,9 +19,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from support.failing_disk import BROKEN
 from support.server import ServerProcess, running_server, start_server
 
 SILENCE = bytes(960)
+LOUD = struct.pack("<h", 8000) * 480
 NO_KEY = ""
 
 
@@ -117,6 +120,55 @@ def test_a_second_sigterm_ends_calls_within_five_seconds(tmp_path: Path) -> None
         call = ask(again, "GET", f"/v2/get-call/{call_id}")[1]
         assert (call["call_status"], call["disconnection_reason"]) == ("error", "error_retell")
         assert "call_recovered" not in again.output()
+
+
+def test_a_second_sigterm_ends_busy_calls_within_five_seconds_whatever_recognition_does(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "data", env={"RETOLD_SCRIPTED__STT_MS": "60000"})
+    with ExitStack() as stack:
+        calls = [stack.enter_context(joined(server)) for _ in range(4)]
+        for _ in range(50):
+            for _, audio in calls:
+                audio.send(LOUD)
+            time.sleep(0.02)
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: ask(server, "GET", "/health/ready")[0] == 503)
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+        assert time.monotonic() - began < 5
+    with running_server(tmp_path / "data") as again:
+        for call_id, _ in calls:
+            call = ask(again, "GET", f"/v2/get-call/{call_id}")[1]
+            assert (call["call_status"], call["disconnection_reason"]) == ("error", "error_retell")
+
+
+def test_a_failed_disk_ends_calls_and_server_and_the_next_start_recovers_them(tmp_path: Path) -> None:
+    env = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    server = start_server(tmp_path / "data", env=env, program=("-m", "support.failing_disk"))
+    with joined(server) as (call_id, _):
+        (server.data_dir / BROKEN).touch()
+        began = time.monotonic()
+        assert server.process.wait(15) == 1
+        # The heartbeat of the call finds out within a second; five to end.
+        assert time.monotonic() - began < 7
+    assert server.output().count('"storage_broken"') == 1
+    assert "Traceback" not in server.output()
+    (server.data_dir / BROKEN).unlink()
+    with running_server(tmp_path / "data") as again:
+        call = ask(again, "GET", f"/v2/get-call/{call_id}")[1]
+        assert (call["call_status"], call["disconnection_reason"]) == ("error", "error_retell")
+
+
+def test_a_server_with_a_damaged_model_starts_and_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.json"):
+        (folder / name).write_text("[")
+    env = {"RETOLD_STT": "local", "RETOLD_LOCAL__WHISPER_DIR": str(folder)}
+    with running_server(tmp_path / "data", env=env) as server:
+        wait_until(lambda: "vocabulary" in ask(server, "GET", "/health/ready")[1]["speech"])
+    shown = retold("doctor", "--data-dir", str(tmp_path / "data"), **env)
+    assert (shown.returncode, f"the vocabulary in {folder} cannot be read" in shown.stdout) == (1, True)
 
 
 def test_a_call_that_nobody_joined_survives_a_restart(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The HTTP listener: uvicorn inside our own task group, with our own signal handling."""
 
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
@@ -10,7 +10,8 @@ from starlette.types import ASGIApp
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 _BACKLOG = 1024
-_CLOSE_TIMEOUT_S = 3
+_CLOSE_TIMEOUT_S = 3.0
+_LEAST_CLOSE_TIMEOUT_S = 0.2
 _PING_S = 5.0
 _POLL_S = 0.01
 
@@ -29,8 +30,13 @@ def url_of(listener: socket.socket) -> str:
 
 
 @asynccontextmanager
-async def listening(application: ASGIApp, listener: socket.socket) -> AsyncGenerator[str]:
-    """Serve the application on a bound socket; gives its URL, and ends all connections on leaving."""
+async def listening(
+    application: ASGIApp, listener: socket.socket, left_s: Callable[[float], float] = lambda wanted_s: wanted_s
+) -> AsyncGenerator[str]:
+    """Serve the application on a bound socket; gives its URL, and ends all connections on leaving.
+
+    `left_s` says how many seconds are left on leaving, given how many are wanted.
+    """
     config = uvicorn.Config(
         application,
         ws="websockets-sansio",
@@ -43,7 +49,6 @@ async def listening(application: ASGIApp, listener: socket.socket) -> AsyncGener
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_CLOSE_TIMEOUT_S,
     )
     server = _Server(config)
     async with anyio.create_task_group() as tasks:
@@ -53,7 +58,9 @@ async def listening(application: ASGIApp, listener: socket.socket) -> AsyncGener
                 await anyio.sleep(_POLL_S)
             yield url_of(listener)
         finally:
-            # The server then ends by itself: connections first, the listener last.
+            # The server then ends by itself: connections first, the listener last. Uvicorn declares whole seconds.
+            timeout_s = max(_LEAST_CLOSE_TIMEOUT_S, left_s(_CLOSE_TIMEOUT_S))
+            config.timeout_graceful_shutdown = timeout_s  # pyright: ignore[reportAttributeAccessIssue] - as said
             server.should_exit = True
 
 

@@ -4,8 +4,10 @@ import errno
 import gc
 import importlib.resources
 import importlib.util
+import os
 import socket
 import sys
+import threading
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 
@@ -22,19 +24,21 @@ from retold.domain.agent import DEMO_AGENT_ID
 from retold.errors import StorageError
 from retold.log import set_up_logging
 from retold.settings import Settings
+from retold.storage.disk import Disk
+from retold.storage.store import Store
 
-END_TIMEOUT_S = 5.0
-"""After the second signal, running calls have this long to be ended and written down."""
+LAST_RESORT_S = 4.8
+"""This long after the second signal the process is gone, whatever still runs: a thread, a disk that does not answer."""
 
 log = structlog.stdlib.get_logger()
 
 
-def run(settings: Settings) -> int:
-    """Serve until told to stop; gives the exit code."""
+def run(settings: Settings, disk: Disk | None = None) -> int:
+    """Serve until told to stop, or until the disk fails; gives the exit code."""
     set_up_logging(settings.log_level, settings.log_format)
     listener = _bind(settings)
     try:
-        return anyio.run(_serve, settings, listener, backend_options={"use_uvloop": _has_uvloop()})
+        return anyio.run(_serve, settings, listener, disk, backend_options={"use_uvloop": _has_uvloop()})
     except StorageError as error:
         raise fail(str(error), f"check the data folder {settings.data_dir}: `retold doctor`") from error
     except OSError as error:
@@ -46,46 +50,65 @@ def run(settings: Settings) -> int:
         listener.close()
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> int:
-    signals = _Signals()
-    async with build_app(settings, SystemClock()).running() as app, anyio.create_task_group() as tasks:
-        await tasks.start(signals.watch)
-        async with listening(app.asgi, listener) as url:
+async def _serve(settings: Settings, listener: socket.socket, disk: Disk | None) -> int:
+    leaving = _Leaving()
+    async with build_app(settings, SystemClock(), disk).running() as app, anyio.create_task_group() as tasks:
+        await tasks.start(leaving.watch_signals)
+        tasks.start_soon(leaving.watch_storage, app.store)
+        async with listening(app.asgi, listener, app.live.left_s) as url:
             app.listens_at(url)
             # What has been loaded stays: a full collection that walks through it holds up all calls for 0.1 s.
             gc.freeze()
             _print_banner(app, url)
-            await signals.first.wait()
-            await _drain(app, signals)
+            await leaving.asked.wait()
+            await _drain(app, leaving)
         tasks.cancel_scope.cancel()
-    return 0
+    return leaving.exit_code
 
 
-class _Signals:
-    """SIGTERM and SIGINT as events: the first asks to drain, the second to hurry."""
+class _Leaving:
+    """Why the server leaves: the first SIGTERM or SIGINT asks it to, a second or a failed disk makes it hurry."""
 
     def __init__(self) -> None:
-        self.first = anyio.Event()
-        self.second = anyio.Event()
+        self.asked = anyio.Event()
+        self.hurried = anyio.Event()
+        self.exit_code = 0
 
-    async def watch(self, *, task_status: TaskStatus[None]) -> None:
+    async def watch_signals(self, *, task_status: TaskStatus[None]) -> None:
         """Set the events as signals come."""
         with anyio.open_signal_receiver(SIGTERM, SIGINT) as received:
             task_status.started()
             async for _ in received:
-                (self.second if self.first.is_set() else self.first).set()
+                if self.asked.is_set():
+                    self._hurry()
+                self.asked.set()
+
+    async def watch_storage(self, store: Store) -> None:
+        """Leave with an error once the disk has failed, so that a supervisor starts a server anew."""
+        await store.broken.wait()
+        self.exit_code = 1
+        self._hurry()
+        self.asked.set()
+
+    def _hurry(self) -> None:
+        if not self.hurried.is_set():
+            self.hurried.set()
+            # What is acknowledged is on the disk, and the next start recovers the rest, as after a crash.
+            last_resort = threading.Timer(LAST_RESORT_S, os._exit, [self.exit_code])
+            last_resort.daemon = True
+            last_resort.start()
 
 
-async def _drain(app: App, signals: _Signals) -> None:
-    """Refuse calls, let running ones finish; after the second signal end them."""
+async def _drain(app: App, leaving: _Leaving) -> None:
+    """Refuse calls and let running ones finish; in a hurry, end them."""
     log.info("drain_started", calls=app.live.active)
     async with anyio.create_task_group() as tasks:
 
         async def hurry() -> None:
-            await signals.second.wait()
-            log.warning("calls_ended_by_second_signal", calls=app.live.active)
-            with anyio.move_on_after(END_TIMEOUT_S):
-                await app.live.end_all()
+            await leaving.hurried.wait()
+            log.warning("calls_are_ended", calls=app.live.active)
+            if not await app.live.end_all():
+                log.warning("calls_left_to_recovery")
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(hurry)
