@@ -22,6 +22,7 @@ check: .venv/.test ## the fast part of `make test`: everything up to the unit te
 	@exec $(BIN)/python scripts/test.py --fast $(ARGS)
 
 demo: .venv/.local ## three real calls to the demo agent, printed for a person
+	@scripts/system-packages
 	@exec $(BIN)/retold demo $(ARGS)
 
 bench: .venv/.test ## the figures: latency added, cost of a call, truth of the record (ONLY="leaks startup", ARGS=--long)
