@@ -36,7 +36,7 @@ class Transport(Protocol):
     """Rate of the frames that `frames()` yields and `play()` takes, in Hz."""
 
     lead_ms: int
-    """How far ahead of real time `play()` may be fed; 0 to 300 for a peer that obeys `clear`."""
+    """How far ahead of real time `play()` may be fed; for a peer that obeys `clear` 0 to 300, or what it asked for."""
 
     takes_updates: bool
     """Whether `update` events reach the peer; one holds the whole transcript, so it is not made for nobody."""
@@ -55,11 +55,15 @@ class Transport(Protocol):
         ...
 
     async def play(self, frame: AudioFrame, text: str = "") -> None:
-        """Send one frame of agent audio; `text` holds the words that start in it. Waits while the peer is slow."""
+        """Send one frame of agent audio; `text` holds the words that start in it.
+
+        Never waits for the peer: what a slow one leaves beyond a second is dropped. `clear()` and `send_event()`
+        do not wait either.
+        """
         ...
 
     async def clear(self) -> None:
-        """Tell the peer to drop agent audio it has not played yet."""
+        """Tell the peer to drop agent audio it has not played yet; overtakes what still waits to be sent."""
         ...
 
     async def send_event(self, event: Mapping[str, Any]) -> None:
@@ -67,7 +71,7 @@ class Transport(Protocol):
         ...
 
     async def close(self, reason: str) -> None:
-        """Hang up; `reason` is shown to the peer where the protocol can."""
+        """Hang up within 5 s; `reason` is shown to the peer where the protocol can."""
         ...
 
 
