@@ -77,7 +77,9 @@ class Settings(BaseSettings):
         default=300_000, ge=100, description="a registered phone call not dialled by then ends registered_call_timeout"
     )
     no_audio_timeout_ms: int = Field(
-        default=30_000, ge=100, description="a connected call without any caller audio ends error_no_audio_received"
+        default=30_000,
+        ge=100,
+        description="a connected call ends error_no_audio_received so long after the last caller audio",
     )
     rejoin_timeout_ms: int = Field(default=10_000, ge=0, description="a cut audio websocket may come back this long")
     playout_lead_ms: int = Field(
