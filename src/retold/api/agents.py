@@ -26,7 +26,7 @@ async def create(request: Request, response: Response, org: Org, body: NewAgent,
     agent = create_agent(body, new_agent_id(), context.deps.clock.wall_ms(), _check_url)
     await context.deps.store.save_agent(org, agent)
     warn_of_ignored(response, sent, body)
-    _warn_of_voice(response, context, agent)
+    _warn_of_unserved(response, context, agent)
     return agent.wire()
 
 
@@ -49,11 +49,15 @@ async def update(  # noqa: PLR0913 - the parts of one request
 ) -> dict[str, Any]:
     """Change an agent in place; null clears a field that may be empty."""
     context = context_of(request)
-    agent = await find_agent(context, org, agent_id, version)
-    changed = change_agent(agent, body, context.deps.clock.wall_ms(), _check_url)
-    await context.deps.store.save_agent(org, changed)
+    now_ms = context.deps.clock.wall_ms()
+    number = _version_number(version)
+    changed = await context.deps.store.change_agent(
+        org, agent_id, number, lambda agent: change_agent(agent, body, now_ms, _check_url)
+    )
+    if changed is None:
+        raise _unknown(agent_id, number)
     warn_of_ignored(response, sent, body)
-    _warn_of_voice(response, context, changed)
+    _warn_of_unserved(response, context, changed)
     return changed.wire()
 
 
@@ -87,13 +91,17 @@ async def find_agent(context: ApiContext, org: OrgId, agent_id: str, version: st
     number = _version_number(version)
     agent = await context.deps.store.find_agent(org, agent_id, number)
     if agent is None:
-        which = agent_id if number is None else f"{agent_id} version {number}"
-        raise NotFound(
-            f"Cannot find requested asset under given api key: no agent {which[:100]}",
-            field="agent_id",
-            fix="GET /list-agents shows which exist",
-        )
+        raise _unknown(agent_id, number)
     return agent
+
+
+def _unknown(agent_id: str, number: int | None) -> NotFound:
+    which = agent_id[:100] if number is None else f"{agent_id[:100]} version {number}"
+    return NotFound(
+        f"Cannot find requested asset under given api key: no agent {which}",
+        field="agent_id",
+        fix="GET /list-agents shows which exist",
+    )
 
 
 def _version_number(version: str | int | None) -> int | None:
@@ -127,7 +135,9 @@ def _check_url(url: str) -> None:
         ) from error
 
 
-def _warn_of_voice(response: Response, context: ApiContext, agent: Agent) -> None:
+def _warn_of_unserved(response: Response, context: ApiContext, agent: Agent) -> None:
+    if agent.wire().get("opt_in_signed_url"):
+        warn(response, "opt_in_signed_url is kept and not honoured: files are behind addresses that cannot be guessed")
     if agent.voice_id not in context.deps.voices.voice_ids:
         warn(response, f"voice_id {agent.voice_id!r} is not installed here and is spoken by the default voice")
         log.warning("voice_unknown", agent_id=agent.agent_id, voice_id=agent.voice_id)

@@ -8,16 +8,19 @@ from starlette import status
 
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_dropped
-from retold.api.context import context_of, wire_call
+from retold.api.context import base_url, context_of
+from retold.api.json_response import JsonBlocks
 from retold.api.validation import explain
 from retold.domain.agent_options import RequestModel
 from retold.domain.call import CallRecord
 from retold.domain.call_query import CallFilter, CallQuery
 from retold.errors import NotFound
 from retold.ids import CallId, OrgId
+from retold.storage.call_json import CallJson
 
 router = APIRouter(tags=["call"], route_class=JsonRoute)
 
+_MAX_ID_CHARS = 100
 _ANALYSIS_FILTERS = ("batch_call_id", "user_sentiment", "call_successful", "in_voicemail")
 """Filters on what no call of this server has: with one of them, no call matches."""
 
@@ -31,25 +34,23 @@ class ListCallsRequest(RequestModel):
     pagination_key: str | None = None
 
 
-@router.get("/v2/get-call/{call_id}")
-async def retrieve(request: Request, org: Org, call_id: str) -> dict[str, Any]:
+@router.get("/v2/get-call/{call_id}", response_model=dict[str, Any])
+async def retrieve(request: Request, org: Org, call_id: str) -> Response:
     """Get a call."""
-    return wire_call((await find_call(request, org, call_id)).call, request)
+    return JsonBlocks([(await find_call_json(request, org, call_id)).text.encode()])
 
 
-@router.post("/v2/list-calls")
-async def list_all(
-    request: Request, response: Response, org: Org, sent: Sent, body: ListCallsRequest | None = None
-) -> list[dict[str, Any]]:
+@router.post("/v2/list-calls", response_model=list[dict[str, Any]])
+async def list_all(request: Request, org: Org, sent: Sent, body: ListCallsRequest | None = None) -> Response:
     """List calls, by default the last started first; all filters must hold."""
     asked = body.model_dump(exclude_none=True) if body else {}
     filters = {name: value for name, value in asked.get("filter_criteria", {}).items() if value is not None}
     is_hopeless = bool([name for name in _ANALYSIS_FILTERS if filters.pop(name, None) is not None])
     query = _parse({**asked, "filter_criteria": filters})
+    store = context_of(request).deps.store
+    response = JsonBlocks([b"[]"] if is_hopeless else await store.list_calls_json(org, query, base_url(request)))
     warn_of_dropped(response, sent, asked, ListCallsRequest)
-    if is_hopeless:
-        return []
-    return [wire_call(record.call, request) for record in await context_of(request).deps.store.list_calls(org, query)]
+    return response
 
 
 @router.post("/v2/stop-call/{call_id}", status_code=status.HTTP_204_NO_CONTENT, response_class=Response)
@@ -62,14 +63,29 @@ async def stop(request: Request, org: Org, call_id: str) -> None:
 
 async def find_call(request: Request, org: OrgId, call_id: str) -> CallRecord:
     """The call of this organisation. Raises NotFound."""
-    record = await context_of(request).deps.store.find_call(org, CallId(call_id)) if len(call_id) <= 100 else None
+    store = context_of(request).deps.store
+    record = await store.find_call(org, CallId(call_id)) if len(call_id) <= _MAX_ID_CHARS else None
     if record is None:
-        raise NotFound(
-            f"Cannot find requested asset under given api key: no call {call_id[:100]}",
-            field="call_id",
-            fix="POST /v2/list-calls shows which exist",
-        )
+        raise _unknown(call_id)
     return record
+
+
+async def find_call_json(request: Request, org: OrgId, call_id: str) -> CallJson:
+    """The call of this organisation as it is sent. Raises NotFound."""
+    store = context_of(request).deps.store
+    is_long = len(call_id) > _MAX_ID_CHARS
+    found = None if is_long else await store.find_call_json(org, CallId(call_id), base_url(request))
+    if found is None:
+        raise _unknown(call_id)
+    return found
+
+
+def _unknown(call_id: str) -> NotFound:
+    return NotFound(
+        f"Cannot find requested asset under given api key: no call {call_id[:_MAX_ID_CHARS]}",
+        field="call_id",
+        fix="POST /v2/list-calls shows which exist",
+    )
 
 
 def _parse(body: dict[str, Any]) -> CallQuery:

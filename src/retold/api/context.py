@@ -2,20 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from anyio.abc import TaskGroup
 from fastapi import Response
 from starlette.requests import HTTPConnection
 
 from retold.calls.deps import Deps
-from retold.domain.call import Call
 
 WARNING_HEADER = "X-Retold-Warning"
 MAX_WARNINGS = 10
 """More about one request would be noise."""
 _MAX_WARNING_CHARS = 300
-_URL_FIELDS = ("recording_url", "recording_multi_channel_url", "public_log_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +42,3 @@ def warn(response: Response, text: str) -> None:
 def base_url(connection: HTTPConnection) -> str:
     """The address under which this client reaches the server, without a slash at its end."""
     return (context_of(connection).deps.settings.public_url or str(connection.base_url)).rstrip("/")
-
-
-def wire_call(call: Call, connection: HTTPConnection) -> dict[str, Any]:
-    """The call as the API shows it; its files get the address this client can reach."""
-    shape = call.wire()
-    for name in _URL_FIELDS:
-        if str(shape.get(name, "")).startswith("/"):
-            shape[name] = base_url(connection) + shape[name]
-    return shape

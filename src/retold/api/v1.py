@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, JsonValue
 from starlette import status
@@ -9,11 +10,12 @@ from starlette import status
 from retold.api.agents import find_agent
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
-from retold.api.calls import find_call
-from retold.api.context import context_of, wire_call
+from retold.api.calls import find_call_json
+from retold.api.context import context_of
+from retold.api.json_response import JsonBlocks
 from retold.calls.create import CallDetails, register_call
 from retold.domain.agent_options import RequestModel
-from retold.domain.call import CallAudio, CallRecord
+from retold.domain.call import CallAudio
 from retold.errors import InvalidRequest
 
 router = APIRouter(tags=["call (v1)"], route_class=JsonRoute)
@@ -57,13 +59,16 @@ async def register(
         ),
     )
     warn_of_ignored(response, sent, body)
-    return _v1_shape(record, request)
+    return {**record.call.wire(), **_v1_fields(record.audio, record.end_call_after_silence_ms)}
 
 
-@router.get("/get-call/{call_id}")
-async def retrieve(request: Request, org: Org, call_id: str) -> dict[str, Any]:
+@router.get("/get-call/{call_id}", response_model=dict[str, Any])
+async def retrieve(request: Request, org: Org, call_id: str) -> Response:
     """Get a call in the v1 shape."""
-    return _v1_shape(await find_call(request, org, call_id), request)
+    found = await find_call_json(request, org, call_id)
+    audio = CallAudio.model_validate(found.rest["audio"])
+    further = orjson.dumps(_v1_fields(audio, found.rest.get("end_call_after_silence_ms")))
+    return JsonBlocks([found.text.encode().removesuffix(b"}"), b"," + further.removeprefix(b"{")])
 
 
 def _check_audio(body: RegisterCallRequest) -> None:
@@ -81,11 +86,12 @@ def _check_audio(body: RegisterCallRequest) -> None:
         )
 
 
-def _v1_shape(record: CallRecord, request: Request) -> dict[str, Any]:
-    shape = wire_call(record.call, request)
-    shape["audio_websocket_protocol"] = record.audio.protocol
-    shape["audio_encoding"] = record.audio.encoding
-    shape["sample_rate"] = record.audio.sample_rate
-    if record.end_call_after_silence_ms is not None:
-        shape["end_call_after_silence_ms"] = record.end_call_after_silence_ms
-    return shape
+def _v1_fields(audio: CallAudio, silence_ms: int | None) -> dict[str, Any]:
+    """What a v1 call says beside the call of today."""
+    fields = {
+        "audio_websocket_protocol": audio.protocol,
+        "audio_encoding": audio.encoding,
+        "sample_rate": audio.sample_rate,
+        "end_call_after_silence_ms": silence_ms,
+    }
+    return {name: value for name, value in fields.items() if value is not None}

@@ -9,7 +9,7 @@ from starlette import status
 from retold.api.agents import find_agent
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
-from retold.api.context import context_of, wire_call
+from retold.api.context import context_of
 from retold.calls.create import create_web_call
 from retold.domain.agent_options import RequestModel
 from retold.domain.call import CallRecord
@@ -36,7 +36,7 @@ async def create_v2(request: Request, response: Response, org: Org, body: WebCal
     """Create a web call; the client joins it over the audio websocket within the join timeout."""
     record = await _create(request, org, body)
     warn_of_ignored(response, sent, body)
-    return wire_call(record.call, request)
+    return record.call.wire()
 
 
 @router.post("/v3/create-web-call", status_code=status.HTTP_201_CREATED)

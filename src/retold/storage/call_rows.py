@@ -7,6 +7,7 @@ from sqlalchemy import JSON, Column, ColumnElement, Select, String, and_, cast, 
 
 from retold.domain.call import CallRecord
 from retold.domain.call_query import CallFilter, CallQuery, Span
+from retold.storage.call_json import stored_json
 from retold.storage.tables import call
 
 
@@ -30,7 +31,7 @@ def columns(record: CallRecord) -> dict[str, Any]:
         "end_timestamp": one.end_timestamp,
         "duration_ms": one.duration_ms,
         "e2e_latency_p50": latency.p50 if latency else None,
-        "body": record.model_dump_json(exclude_none=True),
+        "body": stored_json(record),
     }
 
 

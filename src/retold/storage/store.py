@@ -1,5 +1,6 @@
 """Everything the server keeps, by typed methods. What a tenant may see asks for the tenant's `org_id`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,7 @@ from retold.domain.reasons import CallStatus
 from retold.errors import Conflict
 from retold.ids import CallId, KeyId, OrgId, new_key_id
 from retold.storage import call_rows
+from retold.storage.call_json import CallJson, call_json, list_json
 from retold.storage.database import Database
 from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
 from retold.storage.journal import DatabaseJournal
@@ -128,28 +130,31 @@ class Store:
 
     async def save_agent(self, org_id: OrgId, one: Agent) -> None:
         """Keep this version of an agent, in place of what was kept of it."""
-        values = {
-            "is_published": one.is_published,
-            "last_modification_timestamp": one.last_modification_timestamp,
-            "body": one.model_dump_json(),
-        }
+        await self._database.write(lambda connection: _save_agent(connection, org_id, one))
 
-        def work(connection: Connection) -> None:
-            is_same = (agent.c.org_id == org_id) & (agent.c.agent_id == one.agent_id) & (agent.c.version == one.version)
-            if connection.execute(update(agent).where(is_same).values(values)).rowcount == 0:
-                connection.execute(
-                    insert(agent).values(org_id=org_id, agent_id=one.agent_id, version=one.version, **values)
-                )
+    async def change_agent(
+        self, org_id: OrgId, agent_id: str, version: int | None, change: Callable[[Agent], Agent]
+    ) -> Agent | None:
+        """Change one version of an agent, by default the newest, in one go; None when there is none.
 
-        await self._database.write(work)
+        `change` runs in the writer's thread. Raises what it raises; nothing is changed then.
+        """
+        wanted = _agent_body(org_id, agent_id, version)
+
+        def work(connection: Connection) -> Agent | None:
+            body = connection.scalar(wanted)
+            if body is None:
+                return None
+            changed = change(Agent.model_validate_json(body))
+            _save_agent(connection, org_id, changed)
+            return changed
+
+        return await self._database.write(work)
 
     async def find_agent(self, org_id: OrgId, agent_id: str, version: int | None = None) -> Agent | None:
         """One version of an agent, by default the newest."""
-        wanted = select(agent.c.body).where(agent.c.org_id == org_id, agent.c.agent_id == agent_id)
-        if version is not None:
-            wanted = wanted.where(agent.c.version == version)
-        newest = wanted.order_by(agent.c.version.desc()).limit(1)
-        body = await self._database.read(lambda connection: connection.scalar(newest))
+        wanted = _agent_body(org_id, agent_id, version)
+        body = await self._database.read(lambda connection: connection.scalar(wanted))
         return None if body is None else Agent.model_validate_json(body)
 
     async def list_agents(self, org_id: OrgId, *, limit: int = 1000) -> list[Agent]:
@@ -184,17 +189,35 @@ class Store:
 
     async def find_call(self, org_id: OrgId | None, call_id: CallId) -> CallRecord | None:
         """A call of this organisation; `None` asks over all, for doors that the call's own secret opens."""
-        wanted = select(call.c.body).where(call.c.call_id == call_id)
-        if org_id is not None:
-            wanted = wanted.where(call.c.org_id == org_id)
-        body: str | None = await self._database.read(lambda connection: connection.scalar(wanted))
-        return None if body is None else CallRecord.model_validate_json(body)
+        wanted = _call_body(org_id, call_id)
+
+        def read(connection: Connection) -> CallRecord | None:
+            body = connection.scalar(wanted)
+            return None if body is None else CallRecord.model_validate_json(body)
+
+        return await self._database.read(read)
+
+    async def find_call_json(self, org_id: OrgId, call_id: CallId, base_url: str) -> CallJson | None:
+        """A call of this organisation as the API shows it, its files under this address."""
+        wanted = _call_body(org_id, call_id)
+
+        def read(connection: Connection) -> CallJson | None:
+            body = connection.scalar(wanted)
+            return None if body is None else call_json(body, base_url)
+
+        return await self._database.read(read)
 
     async def list_calls(self, org_id: OrgId, query: CallQuery) -> list[CallRecord]:
         """One page of an organisation's calls."""
         wanted = call_rows.page(org_id, query)
-        bodies = await self._database.read(lambda connection: connection.scalars(wanted).all())
-        return [CallRecord.model_validate_json(body) for body in bodies]
+        return await self._database.read(
+            lambda connection: [CallRecord.model_validate_json(body) for body in connection.scalars(wanted)]
+        )
+
+    async def list_calls_json(self, org_id: OrgId, query: CallQuery, base_url: str) -> list[bytes]:
+        """The same page as blocks of one JSON array."""
+        wanted = call_rows.page(org_id, query)
+        return await self._database.read(lambda connection: list_json(connection.scalars(wanted), base_url))
 
     async def start_call(self, call_id: CallId, start_timestamp: int) -> bool:
         """From registered to ongoing; False when the call is not registered any more."""
@@ -264,6 +287,29 @@ class Store:
 def with_call(record: CallRecord, **changes: object) -> CallRecord:
     """A record whose call has these fields changed."""
     return record.model_copy(update={"call": record.call.model_copy(update=changes)})
+
+
+def _agent_body(org_id: OrgId, agent_id: str, version: int | None) -> Select[str]:
+    wanted = select(agent.c.body).where(agent.c.org_id == org_id, agent.c.agent_id == agent_id)
+    if version is not None:
+        wanted = wanted.where(agent.c.version == version)
+    return wanted.order_by(agent.c.version.desc()).limit(1)
+
+
+def _save_agent(connection: Connection, org_id: OrgId, one: Agent) -> None:
+    values = {
+        "is_published": one.is_published,
+        "last_modification_timestamp": one.last_modification_timestamp,
+        "body": one.model_dump_json(),
+    }
+    is_same = (agent.c.org_id == org_id) & (agent.c.agent_id == one.agent_id) & (agent.c.version == one.version)
+    if connection.execute(update(agent).where(is_same).values(values)).rowcount == 0:
+        connection.execute(insert(agent).values(org_id=org_id, agent_id=one.agent_id, version=one.version, **values))
+
+
+def _call_body(org_id: OrgId | None, call_id: CallId) -> Select[str]:
+    wanted = select(call.c.body).where(call.c.call_id == call_id)
+    return wanted if org_id is None else wanted.where(call.c.org_id == org_id)
 
 
 _KEYS = select(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 
@@ -142,3 +143,33 @@ async def test_a_body_that_is_no_object_is_refused(api: httpx2.AsyncClient, body
     answer = await api.post("/create-agent", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
     assert answer.json()["status"] == "error"
+
+
+async def test_changes_at_the_same_moment_are_all_kept(api: httpx2.AsyncClient) -> None:
+    made = await create(api)
+    fields = {"volume": 0.5, "voice_speed": 1.5, "responsiveness": 0.25, "agent_name": "Bob", "reminder_max_count": 3}
+
+    async def change(name: str, value: object) -> None:
+        answer = await api.patch(f"/update-agent/{made['agent_id']}", json={name: value})
+        assert answer.status_code == 200
+
+    async with anyio.create_task_group() as tasks:
+        for name, value in fields.items():
+            tasks.start_soon(change, name, value)
+    agent = (await api.get(f"/get-agent/{made['agent_id']}")).json()
+    assert {name: agent[name] for name in fields} == fields
+
+
+async def test_a_refused_change_changes_nothing(api: httpx2.AsyncClient) -> None:
+    made = await create(api)
+    change = {"volume": 0.5, "response_engine": {"type": "custom-llm", "llm_websocket_url": "ftp://x"}}
+    assert (await api.patch(f"/update-agent/{made['agent_id']}", json=change)).status_code == 400
+    assert (await api.get(f"/get-agent/{made['agent_id']}")).json() == made
+    assert (await api.patch("/update-agent/agent_none", json={"volume": 0.5})).status_code == 422
+
+
+async def test_signed_addresses_that_are_not_made_are_warned_of(api: httpx2.AsyncClient) -> None:
+    answer = await api.post("/create-agent", json={**AGENT, "opt_in_signed_url": True})
+    assert "opt_in_signed_url" in answer.headers["X-Retold-Warning"]
+    call = await api.post("/v2/create-web-call", json={"agent_id": answer.json()["agent_id"]})
+    assert call.json()["opt_in_signed_url"] is False
