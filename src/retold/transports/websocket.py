@@ -208,11 +208,13 @@ class WebSocketTransport:
         outbox, self._socket, self._outbox = self._outbox, None, None
         self._phase = _Phase.ENDED
         self._tell()
-        if outbox is not None:
-            code = 1007 if self._failure is not None else 1011 if reason.startswith("error_") else 1000
-            await outbox.finish(_goodbye(code, reason))
-        if self._serving is not None:
-            self._serving.cancel()
+        try:
+            if outbox is not None:
+                code = 1007 if self._failure is not None else 1011 if reason.startswith("error_") else 1000
+                await outbox.finish(_goodbye(code, reason))
+        finally:  # also when whoever closes does not wait as long as we would
+            if self._serving is not None:
+                self._serving.cancel()
 
     async def _pump(self, socket: Socket) -> None:
         try:

@@ -160,3 +160,17 @@ async def test_goodbye_to_a_client_that_stays_stuck_takes_five_seconds_at_most()
         await transport.close("agent_hangup")
         assert anyio.current_time() - started <= 5.001
         assert socket.closing is None
+
+
+async def test_a_goodbye_that_is_given_up_frees_the_socket() -> None:
+    options = WebSocketOptions()
+    transport, socket = WebSocketTransport(CallAudio(sample_rate=RATE), VirtualClock(), options), FakeSocket()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(transport.serve, socket)
+        await anyio.sleep(0.001)
+        socket.is_stuck = True
+        await play(transport, 0)
+        with anyio.move_on_after(1):
+            await transport.close("agent_hangup")
+        started = anyio.current_time()
+    assert anyio.current_time() == started
