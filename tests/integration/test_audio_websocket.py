@@ -99,10 +99,24 @@ def audio_ms(client: AudioClient, rate_hz: int = 24_000) -> float:
 async def test_agent_audio_is_never_more_than_300_ms_ahead(server: ServerProcess) -> None:
     async with house(server) as place, audio_client(place.address(await place.web_call())) as caller:
         await caller.until(lambda: audio_ms(caller) > 3_000)
-        first_s, sent_ms = caller.audio[0][0], 0.0
-        for at_s, chunk in caller.audio:
-            sent_ms += len(chunk) * 1000 / 48_000
-            assert sent_ms - (at_s - first_s) * 1000 <= 300
+        assert max_ahead_ms(caller) <= 300
+
+
+async def test_a_client_that_asks_for_more_gets_just_that(server: ServerProcess) -> None:
+    async with house(server) as place:
+        address = place.address(await place.web_call()) + "?lead_ms=1500"
+        async with audio_client(address) as caller:
+            await caller.until(lambda: audio_ms(caller) > 3_000)
+            assert 1_300 <= max_ahead_ms(caller) <= 1_510
+
+
+def max_ahead_ms(caller: AudioClient) -> float:
+    """How much more audio than time there was since the first frame came, at the most."""
+    first_s, sent_ms, ahead_ms = caller.audio[0][0], 0.0, 0.0
+    for at_s, chunk in caller.audio:
+        sent_ms += len(chunk) * 1000 / 48_000
+        ahead_ms = max(ahead_ms, sent_ms - (at_s - first_s) * 1000)
+    return ahead_ms
 
 
 async def test_ping_is_answered_by_pong_within_a_moment(server: ServerProcess) -> None:
