@@ -190,7 +190,7 @@ class WebSocketTransport:
             await anyio.lowlevel.checkpoint()  # seconds of audio are sent in one go; other calls get their turn
 
     async def clear(self) -> None:
-        """Tell the client to drop what it has not played, before anything that still waits for a slow one."""
+        """Tell the client to drop what it has not played; audio that still waits for a slow one is not sent at all."""
         if self._outbox is not None:
             self._outbox.post(Kind.CLEAR, {"type": "websocket.send", "text": CLEAR})
 
