@@ -121,7 +121,7 @@ def one_turn(path: Path) -> Scenario:
     """The short form: let the agent greet, play a file, let the agent answer, hang up."""
     return Scenario(
         title=path.name,
-        steps=(WaitAgentDone(timeout_ms=5_000, is_required=False), Play(path), WaitAgentDone(), HangUp()),
+        steps=(WaitAgentDone(timeout_ms=12_000, is_required=False), Play(path), WaitAgentDone(), HangUp()),
     )
 
 
