@@ -160,7 +160,7 @@ def test_recordings_are_found_beside_the_scenario(tmp_path: Path) -> None:
 
 def test_short_form_takes_a_greeting_but_does_not_need_one() -> None:
     assert one_turn(Path("q.wav")).steps == (
-        WaitAgentDone(timeout_ms=5_000, is_required=False),
+        WaitAgentDone(timeout_ms=12_000, is_required=False),
         Play(Path("q.wav")),
         WaitAgentDone(),
         HangUp(),
