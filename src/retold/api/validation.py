@@ -84,7 +84,7 @@ def _field(location: Sequence[str | int], body: Any) -> str:
         elif isinstance(here, dict) and step in here:
             name += f".{step}"
             here = here[step]
-        elif is_last:
+        elif is_last and isinstance(here, dict):
             name += f".{step}"
     return name.lstrip(".") or "body"
 

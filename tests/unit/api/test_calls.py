@@ -143,6 +143,10 @@ async def test_calls_are_listed_by_both_generations_of_filters(api: httpx2.Async
         ({"filter_criteria": {"agent": ["x"]}}, "filter_criteria.agent"),
         ({"filter_criteria": {"call_status": "ended"}}, "filter_criteria.call_status"),
         ({"filter_criteria": []}, "filter_criteria"),
+        ({"filter_criteria": {"duration_ms": {"lower_threshold": "5"}}}, "filter_criteria.duration_ms.lower_threshold"),
+        ({"filter_criteria": {"version": [0, "1"]}}, "filter_criteria.version[1]"),
+        ({"filter_criteria": {"after_start_timestamp": "5"}}, "filter_criteria.after_start_timestamp"),
+        ({"filter_criteria": {"metadata": {"a": [[]]}}}, "filter_criteria.metadata.a[0]"),
     ],
     ids=str,
 )
