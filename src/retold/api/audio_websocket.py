@@ -1,7 +1,9 @@
 """`WS /audio-websocket/{call_id}`: joins a call; the call id is the credential."""
 
+import contextlib
+
 import structlog
-from fastapi import APIRouter, Depends, WebSocket
+from fastapi import APIRouter, Depends, WebSocket, WebSocketDisconnect
 
 from retold.api.auth import unguessable_address
 from retold.api.context import ApiContext, context_of
@@ -56,14 +58,17 @@ def _join(context: ApiContext, record: CallRecord, websocket: WebSocket) -> WebS
     """Start the call in the server's own task group: it goes on when this socket is cut."""
     options = WebSocketOptions.from_query(websocket.query_params, context.deps.settings)
     transport = WebSocketTransport(record.audio, context.deps.clock, options)
-    context.tasks.start_soon(_carry, context, record, transport)
+    context.tasks.start_soon(_carry, context, record, transport, websocket)
     return transport
 
 
-async def _carry(context: ApiContext, record: CallRecord, transport: WebSocketTransport) -> None:
+async def _carry(context: ApiContext, record: CallRecord, transport: WebSocketTransport, first: WebSocket) -> None:
     try:
         await run_call(record, transport, context.deps)
     except (Conflict, Unavailable) as error:
+        # Another socket was faster, or the drain: the transport, which ends calls, has no code for a refusal.
+        with contextlib.suppress(OSError, RuntimeError, WebSocketDisconnect):
+            await first.close(REFUSED if isinstance(error, Conflict) else TRY_LATER, error.message)
         await transport.close(error.message)
     except StorageError as error:
         log.warning("call_not_written", call_id=record.call.call_id, error=str(error))

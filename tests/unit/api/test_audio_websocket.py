@@ -1,0 +1,47 @@
+"""Joining a call by plain ASGI: what a socket that comes too late is told."""
+
+from typing import Any, cast
+
+import anyio
+import httpx2
+import pytest
+from starlette.types import Message
+
+from retold.app import App
+from retold.ids import CallId
+from retold.ports import Transport
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_of_two_that_join_at_once_the_slower_is_refused(app: App, api: httpx2.AsyncClient) -> None:
+    made = await api.post("/v2/create-web-call", json={"agent_id": "demo"})
+    record = await app.store.find_call(None, CallId(made.json()["call_id"]))
+    assert record is not None
+    sent: list[Message] = []
+    is_closed = anyio.Event()
+    coming: list[Message] = [{"type": "websocket.connect"}]
+
+    async def receive() -> Message:
+        if not coming:
+            await is_closed.wait()
+            return {"type": "websocket.disconnect", "code": 1008}
+        return coming.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if message["type"] == "websocket.close":
+            is_closed.set()
+
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "path": f"/audio-websocket/{record.call.call_id}",
+        "headers": [],
+        "query_string": b"",
+    }
+    # The faster one holds the seat, and its transport is not there to be asked yet.
+    with app.live.seat(record, cast("Transport", None)), anyio.fail_after(5):
+        await app.asgi(scope, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.accept", "websocket.close"]
+    assert sent[1]["code"] == 1008
+    assert "connected already" in sent[1]["reason"]
