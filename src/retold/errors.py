@@ -8,7 +8,6 @@ RetoldError
 |   |-- NoSuchFile             404
 |   |-- Conflict               409
 |   |-- PayloadTooLarge        413
-|   |-- RateLimited            429
 |   `-- Unavailable            503
 |-- CallFailed                 a call must end; domain.reasons.reason_for() says with which reason
 |   |-- FrontendCorrupted      a malformed frame on the caller's socket
@@ -90,13 +89,6 @@ class PayloadTooLarge(ApiError):
 
     status = 413
     code = "payload_too_large"
-
-
-class RateLimited(ApiError):
-    """Too many requests or calls at once."""
-
-    status = 429
-    code = "rate_limited"
 
 
 class Unavailable(ApiError):

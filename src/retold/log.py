@@ -47,11 +47,6 @@ def set_up_logging(level: LogLevel, style: LogFormat, stream: TextIO | None = No
     root.setLevel(max(number, logging.WARNING))
 
 
-def bind_call(call_id: str, agent_id: str) -> None:
-    """Name the call in every log line of this task and the tasks it starts."""
-    structlog.contextvars.bind_contextvars(call_id=call_id, agent_id=agent_id)
-
-
 def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Mask API keys and bearer tokens wherever they stand in a log line (a structlog processor)."""
     for name, value in event.items():

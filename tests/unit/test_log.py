@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from retold.ids import new_api_key
-from retold.log import bind_call, set_up_logging
+from retold.log import set_up_logging
 
 
 @pytest.fixture
@@ -37,9 +37,8 @@ def test_secrets_are_masked_wherever_they_stand(lines: io.StringIO) -> None:
 
 
 def test_a_bound_call_is_named_in_each_line(lines: io.StringIO) -> None:
-    bind_call("call_1", "agent_1")
-    structlog.stdlib.get_logger().info("call_started")
-    structlog.contextvars.clear_contextvars()
+    with structlog.contextvars.bound_contextvars(call_id="call_1"):
+        structlog.stdlib.get_logger().info("call_started")
     assert logged(lines)[0]["call_id"] == "call_1"
 
 

@@ -22,7 +22,7 @@ log = structlog.stdlib.get_logger()
 
 def error_response(error: errors.ApiError) -> Response:
     """The response for an error raised on purpose."""
-    headers = {"Retry-After": "5"} if isinstance(error, errors.Unavailable | errors.RateLimited) else None
+    headers = {"Retry-After": "5"} if isinstance(error, errors.Unavailable) else None
     return _respond(error.status, error.code, error.message, field=error.field, fix=error.fix, headers=headers)
 
 

@@ -52,8 +52,6 @@ async def register_call(
     """Register a call as v1 does; it may be joined within five minutes by default. Raises as `create_web_call` does."""
     details = details or CallDetails()
     call = _call(agent, details)
-    if audio.protocol == "twilio" and details.from_number and details.to_number:
-        call = call.model_copy(update={"call_type": "phone_call", "direction": "inbound"})
     record = _record(deps, org_id, call, join_ms=deps.settings.registered_timeout_ms).model_copy(
         update={
             "audio": audio,

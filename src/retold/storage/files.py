@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -43,11 +42,6 @@ def write_log(lines: Iterable[str], data_dir: Path, files_token: str, disk: Disk
         disk.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def remove_files(data_dir: Path, files_token: str) -> None:
-    """Delete all files of a call; nothing happens when there are none."""
-    shutil.rmtree(folder_of(data_dir, files_token), ignore_errors=True)
 
 
 class _Through:

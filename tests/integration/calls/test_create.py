@@ -38,12 +38,12 @@ async def test_a_web_call_is_registered_with_what_agent_and_request_say(tmp_path
 
 async def test_a_v1_call_keeps_its_audio_and_its_own_silence(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
-        audio = CallAudio(encoding="mulaw", sample_rate=8000, protocol="twilio")
+        audio = CallAudio(encoding="mulaw", sample_rate=8000)
         details = CallDetails(from_number="+1", to_number="+2", end_call_after_silence_ms=12_000)
         record = await register_call(house.deps, DEFAULT_ORG_ID, house.agent, audio, details)
         plain = await register_call(house.deps, DEFAULT_ORG_ID, house.agent, CallAudio())
     assert (record.audio, record.end_call_after_silence_ms) == (audio, 12_000)
-    assert (record.call.call_type, record.call.direction) == ("phone_call", "inbound")
+    assert (record.call.from_number, record.call.to_number) == ("+1", "+2")
     assert (plain.call.call_type, plain.call.direction) == ("web_call", None)
     assert record.join_deadline_wall_ms == BORN_MS + 300_000
     assert record.is_registered_phone_call

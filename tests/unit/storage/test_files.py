@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from retold.storage.disk import Ballast, Disk
-from retold.storage.files import FILE_NAMES, remove_files, stored_path, write_log
+from retold.storage.files import FILE_NAMES, stored_path, write_log
 from support.stored import FaultyDisk
 
 
@@ -16,9 +16,6 @@ def test_the_log_is_kept_compressed_and_the_same_each_time(tmp_path: Path) -> No
         contents.append(stored_path(tmp_path, "abc123", "public_log.txt").read_bytes())
     assert contents[0] == contents[1]
     assert gzip.decompress(contents[0]).decode() == "[00:00.000] hello\n[00:01.000] grüße\n"
-    remove_files(tmp_path, "abc123")
-    remove_files(tmp_path, "abc123")
-    assert list((tmp_path / "files").iterdir()) == []
 
 
 def test_a_log_that_cannot_be_written_leaves_no_scrap(tmp_path: Path) -> None:
