@@ -9,6 +9,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+MIN_KEY_CHARS = 24
+"""An API key of fewer characters can be guessed."""
+MAX_KEY_CHARS = 512
+
 
 class ScriptedSettings(BaseModel):
     """Delays and texts of the scripted speech providers."""
@@ -50,7 +54,8 @@ class Settings(BaseSettings):
         default=None, description="address under which clients reach this server; default: from the request"
     )
     api_key: SecretStr | None = Field(
-        default=None, description="the first API key; default: made on the first start and shown once"
+        default=None,
+        description="the first API key, of 24 characters or more; default: made on the first start and shown once",
     )
 
     vad: Literal["local", "energy"] = Field(
@@ -68,6 +73,9 @@ class Settings(BaseSettings):
     allow_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="hosts or host:port on private addresses that agents may name, comma separated; `*` allows all",
+    )
+    connection_limit: int = Field(
+        default=1_000, ge=1, description="connections at a time, idle ones too; beyond it requests are answered 503"
     )
     concurrency_limit: int = Field(default=20, ge=1, description="calls in progress at a time")
     join_timeout_ms: int = Field(
@@ -106,3 +114,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        size = len(value.get_secret_value()) if value else 0
+        if value and not MIN_KEY_CHARS <= size <= MAX_KEY_CHARS:
+            raise ValueError(f"an API key must have {MIN_KEY_CHARS} to {MAX_KEY_CHARS} characters, this has {size}")
+        return value

@@ -11,9 +11,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from retold.api.context import context_of
 from retold.errors import Unauthorized
 from retold.ids import OrgId, hash_api_key
+from retold.settings import MAX_KEY_CHARS
 
 _MESSAGE = "API key is missing or invalid."
-_MAX_KEY_CHARS = 512
 _bearer = HTTPBearer(auto_error=False, description="An API key, as `Authorization: Bearer key_...`")
 
 
@@ -22,7 +22,7 @@ async def require_key(
 ) -> OrgId:
     """The organisation of the request's API key. Raises Unauthorized."""
     key = credentials.credentials if credentials else ""
-    if not key or len(key) > _MAX_KEY_CHARS:
+    if not key or len(key) > MAX_KEY_CHARS:
         raise Unauthorized(_MESSAGE, fix="send the header Authorization: Bearer <api key>")
     # What is looked up is a hash of the key: how long that takes tells nothing about any key.
     found = await context_of(request).deps.store.find_api_key(hash_api_key(key))

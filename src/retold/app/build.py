@@ -54,6 +54,8 @@ class App:
         self.settings = settings
         self.first_key: str | None = None
         """The API key that this start made, because there was none: to be shown once."""
+        self.is_key_revoked = False
+        """Whether RETOLD_API_KEY names a key that was revoked: it opens nothing."""
         self._clock = clock
         self._disk = disk
         self._demo_address: str | None = None
@@ -127,7 +129,9 @@ class App:
     async def _first_start(self) -> None:
         """Make what a server must have: an API key and the demo agent."""
         if self.settings.api_key:
-            await self._add_key(self.settings.api_key.get_secret_value(), "RETOLD_API_KEY")
+            key = self.settings.api_key.get_secret_value()
+            await self._add_key(key, "RETOLD_API_KEY")
+            self.is_key_revoked = await self.store.find_api_key(hash_api_key(key)) is None
         elif not await self.store.list_api_keys(DEFAULT_ORG_ID):
             self.first_key = new_api_key()
             await self._add_key(self.first_key, "first key")

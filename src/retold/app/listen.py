@@ -31,10 +31,15 @@ def url_of(listener: socket.socket) -> str:
 
 @asynccontextmanager
 async def listening(
-    application: ASGIApp, listener: socket.socket, left_s: Callable[[float], float] = lambda wanted_s: wanted_s
+    application: ASGIApp,
+    listener: socket.socket,
+    left_s: Callable[[float], float] = lambda wanted_s: wanted_s,
+    *,
+    connection_limit: int = 1_000,
 ) -> AsyncGenerator[str]:
     """Serve the application on a bound socket; gives its URL, and ends all connections on leaving.
 
+    With more connections than `connection_limit`, requests are answered 503; opening a websocket never is.
     `left_s` says how many seconds are left on leaving, given how many are wanted.
     """
     config = uvicorn.Config(
@@ -49,6 +54,8 @@ async def listening(
         log_config=None,
         access_log=False,
         server_header=False,
+        # Uvicorn refuses at its limit, not beyond it, and counts the connection that asks.
+        limit_concurrency=connection_limit + 1,
     )
     server = _Server(config)
     async with anyio.create_task_group() as tasks:

@@ -55,7 +55,7 @@ async def _serve(settings: Settings, listener: socket.socket, disk: Disk | None)
     async with build_app(settings, SystemClock(), disk).running() as app, anyio.create_task_group() as tasks:
         await tasks.start(leaving.watch_signals)
         tasks.start_soon(leaving.watch_storage, app.store)
-        async with listening(app.asgi, listener, app.live.left_s) as url:
+        async with listening(app.asgi, listener, app.live.left_s, connection_limit=settings.connection_limit) as url:
             app.listens_at(url)
             # What has been loaded stays: a full collection that walks through it holds up all calls for 0.1 s.
             gc.freeze()
@@ -122,6 +122,11 @@ def _print_banner(app: App, url: str) -> None:
     lines = [f"Retold {__version__} is ready at {url}"]
     if app.first_key:
         lines += [f"  API key     {key}", f"              shown this once; `{program} keys create` makes another"]
+    elif app.is_key_revoked:
+        lines += [
+            "  API key     the one in RETOLD_API_KEY was revoked and opens nothing;",
+            f"              unset it, and use another: `{program} keys create` makes one",
+        ]
     elif app.settings.api_key:
         lines += ["  API key     the one in RETOLD_API_KEY"]
     else:

@@ -1,16 +1,21 @@
 """Who gets in, and the one shape of every error."""
 
 import json
+from types import SimpleNamespace
+from typing import cast
 
 import httpx2
 import pytest
+from anyio.abc import TaskGroup
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.types import Message
 
 from retold.api import auth
-from retold.api.application import ROUTERS
+from retold.api.application import ROUTERS, make_application
+from retold.api.context import ApiContext
 from retold.app import App
+from retold.calls.deps import Deps
 from retold.demo import app as demo_brain
 from retold.ids import DEFAULT_ORG_ID, hash_api_key, shown_prefix
 
@@ -146,6 +151,19 @@ async def test_an_unexpected_error_tells_the_client_nothing(app: App, api: httpx
     assert answer.json()["status"] == "error"
     assert "Traceback" not in answer.text
     assert "sqlite" not in answer.text.lower()
+
+
+async def test_health_says_nothing_of_this_machine(app: App) -> None:
+    context = ApiContext(
+        cast("Deps", SimpleNamespace(store=app.store, live=app.live)),
+        cast("TaskGroup", None),
+        lambda: "unavailable: pip install /srv/x",
+    )
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=make_application(context)), base_url="http://retold.test"
+    ) as stranger:
+        ready = await stranger.get("/health/ready")
+    assert ready.json()["speech"] == "unavailable: see `retold doctor`"
 
 
 async def test_health_tells_what_it_depends_on(app: App, api: httpx2.AsyncClient) -> None:

@@ -1,0 +1,62 @@
+"""What a real server says to weak and revoked keys, and when too many connect at once."""
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from support.server import TEST_KEY, running_server
+
+
+def retold(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "retold", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", **env},
+    )
+
+
+def test_a_short_key_is_refused_at_the_start_and_not_shown(tmp_path: Path) -> None:
+    refused = retold("serve", "--port", "0", "--data-dir", str(tmp_path / "data"), RETOLD_API_KEY="key_secret")
+    assert refused.returncode == 1
+    assert "RETOLD_API_KEY" in refused.stderr
+    assert "24 to 512 characters" in refused.stderr
+    assert "key_secret" not in refused.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_revoked_key_from_the_environment_is_said_to_open_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with running_server(folder) as server:
+        assert "was revoked" not in server.output()
+        [key] = json.loads(retold("keys", "list", "--data-dir", str(folder), "--json").stdout)
+        assert len(key["prefix"]) <= len(TEST_KEY) / 4
+        assert retold("keys", "revoke", key["key_id"], "--data-dir", str(folder)).returncode == 0
+    with running_server(folder) as server:
+        assert "the one in RETOLD_API_KEY was revoked and opens nothing" in server.output()
+
+
+def test_beyond_the_connection_limit_requests_are_refused_until_there_is_room(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", env={"RETOLD_CONNECTION_LIMIT": "3"}) as server:
+        host, _, port = server.url.removeprefix("http://").partition(":")
+
+        def status() -> int:
+            connection = http.client.HTTPConnection(host, int(port), timeout=10)
+            connection.request("GET", "/health/live")
+            try:
+                return connection.getresponse().status
+            finally:
+                connection.close()
+
+        idle = [socket.create_connection((host, int(port))) for _ in range(2)]
+        assert status() == 200
+        idle.append(socket.create_connection((host, int(port))))
+        assert status() == 503
+        for one in idle:
+            one.close()
+        assert status() == 200

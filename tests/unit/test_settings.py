@@ -1,0 +1,26 @@
+"""What a server refuses to start with."""
+
+import pytest
+from pydantic import ValidationError
+
+from retold.ids import new_api_key, shown_prefix
+from retold.settings import Settings
+
+
+@pytest.mark.parametrize("key", ["k", "key_0123456789abcdef123", "k" * 513], ids=len)
+def test_an_api_key_that_can_be_guessed_or_never_sent_is_refused(key: str) -> None:
+    with pytest.raises(ValidationError, match="24 to 512 characters") as refused:
+        Settings.model_validate({"api_key": key})
+    assert refused.value.errors()[0]["loc"] == ("api_key",)
+
+
+@pytest.mark.parametrize("key", ["", None, "k" * 24, new_api_key()], ids=["empty", "none", "24", "made"])
+def test_no_key_or_a_long_one_is_taken(key: str | None) -> None:
+    taken = Settings.model_validate({"api_key": key}).api_key
+    assert (taken.get_secret_value() if taken else None) == (key or None)
+
+
+@pytest.mark.parametrize("key", ["k" * 4, "k" * 24, new_api_key()], ids=len)
+def test_at_most_a_quarter_of_a_key_is_shown(key: str) -> None:
+    assert len(shown_prefix(key)) <= len(key) / 4
+    assert key.startswith(shown_prefix(key))
