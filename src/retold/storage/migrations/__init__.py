@@ -30,8 +30,8 @@ def upgrade(connection: Connection) -> bool:
     revision = current_revision(connection)
     if revision == HEAD:
         return False
+    crash_point("migrating")
     if revision is None:
-        crash_point("migrating")
         metadata.create_all(connection)
         alembic_version.create(connection)
         connection.execute(alembic_version.insert().values(version_num=HEAD))
@@ -45,7 +45,6 @@ def migrate(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415 - see upgrade()
     from alembic.config import Config  # noqa: PLC0415 - see upgrade()
 
-    crash_point("migrating")
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
