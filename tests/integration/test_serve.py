@@ -19,12 +19,14 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from support.failing_disk import BROKEN
+from support.failing_disk import BROKEN, HANGS
 from support.server import ServerProcess, running_server, start_server
 
 SILENCE = bytes(960)
 LOUD = struct.pack("<h", 8000) * 480
 NO_KEY = ""
+FAILING_DISK = ("-m", "support.failing_disk")
+FAILING_DISK_ENV = {"PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def ask(server: ServerProcess, method: str, path: str, body: object = None) -> t
 @contextmanager
 def joined(server: ServerProcess) -> Generator[tuple[str, ClientConnection]]:
     call_id = ask(server, "POST", "/v2/create-web-call", {"agent_id": "demo"})[1]["call_id"]
-    with connect(f"{server.ws_url}/audio-websocket/{call_id}", compression=None) as audio:
+    with connect(f"{server.ws_url}/audio-websocket/{call_id}", compression=None, close_timeout=0.5) as audio:
         audio.send(SILENCE)
         wait_until(lambda: ask(server, "GET", f"/v2/get-call/{call_id}")[1]["call_status"] == "ongoing")
         yield call_id, audio
@@ -142,9 +144,23 @@ def test_a_second_sigterm_ends_busy_calls_within_five_seconds_whatever_recogniti
             assert (call["call_status"], call["disconnection_reason"]) == ("error", "error_retell")
 
 
+def test_a_second_sigterm_ends_a_server_whose_disk_hangs(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "data", env=FAILING_DISK_ENV, program=FAILING_DISK)
+    with joined(server) as (call_id, _), joined(server):
+        (server.data_dir / HANGS).touch()
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+        assert time.monotonic() - began < 5
+    (server.data_dir / HANGS).unlink()
+    with running_server(tmp_path / "data") as again:
+        assert ask(again, "GET", f"/v2/get-call/{call_id}")[1]["disconnection_reason"] == "error_retell"
+
+
 def test_a_failed_disk_ends_calls_and_server_and_the_next_start_recovers_them(tmp_path: Path) -> None:
-    env = {"PYTHONPATH": str(Path(__file__).parents[1])}
-    server = start_server(tmp_path / "data", env=env, program=("-m", "support.failing_disk"))
+    server = start_server(tmp_path / "data", env=FAILING_DISK_ENV, program=FAILING_DISK)
     with joined(server) as (call_id, _):
         (server.data_dir / BROKEN).touch()
         began = time.monotonic()
