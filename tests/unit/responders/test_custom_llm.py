@@ -1,16 +1,10 @@
 """The LLM websocket over time: addresses, opening, talking, stale replies; on virtual time."""
 
-from typing import Any
-
 import anyio
 import pytest
 
-from retold.domain.call import Call
-from retold.domain.reasons import CallStatus
-from retold.domain.transcript import ToolCallInvocation, Utterance
 from retold.errors import (
     AddressRefused,
-    ConnectFailed,
     LlmOpenFailed,
 )
 from retold.ports import (
@@ -25,36 +19,11 @@ from retold.ports import (
     TranscriptChanged,
     Turn,
 )
-from retold.responders.custom_llm import CustomLlm, address_for
-from retold.settings import Settings
-from support.fake_llm import FakeLlm, FakeSocket, heard_from
-from support.virtual_time import VirtualClock
+from retold.responders.custom_llm import address_for
+from support.fake_llm import FakeLlm, heard_from
+from support.llm_calls import CALL, HELLO, KEEPALIVE, QUESTION, REFUSED, TOOL, request, responder, says, soon
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
-
-CALL = Call(call_id="call_1", agent_id="agent_1", access_token="secret", call_status=CallStatus.ONGOING)
-HELLO = Utterance(role="agent", content="Hello.", words=(), response_id=0)
-QUESTION = Utterance(role="user", content="When?", words=())
-TOOL = ToolCallInvocation(tool_call_id="t1", name="look", arguments="{}")
-REFUSED = ConnectFailed("connection refused")
-KEEPALIVE = {"auto_reconnect": True}
-
-
-def responder(server: FakeLlm) -> CustomLlm:
-    return CustomLlm("wss://brain.example/llm", CALL, server, Settings(), VirtualClock())
-
-
-def request(response_id: int, kind: ReplyKind = ReplyKind.RESPONSE) -> ReplyWanted:
-    return ReplyWanted(response_id, kind, [HELLO, QUESTION], [HELLO, TOOL, QUESTION])
-
-
-def says(socket: FakeSocket, response_id: int, content: str, *, complete: bool = False, **more: Any) -> None:
-    socket.says("response", response_id=response_id, content=content, content_complete=complete, **more)
-
-
-async def soon() -> None:
-    await anyio.sleep(0.01)
-
 
 # --- address ----------------------------------------------------------------------------------
 
