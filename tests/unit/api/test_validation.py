@@ -33,7 +33,8 @@ def cost_ms(sent: dict[str, Any], kept: dict[str, Any]) -> float:
     ],
 )
 def test_ignored_fields_are_told_within_a_moment(sent: dict[str, Any], kept: dict[str, Any]) -> None:
-    assert cost_ms(sent, kept) < 5
+    # Unbounded, these took seconds to minutes; the bound is wide because machines are shared.
+    assert cost_ms(sent, kept) < 250
 
 
 def test_ignored_fields_are_found_at_any_depth() -> None:
@@ -45,7 +46,7 @@ def test_of_very_many_problems_the_first_are_named() -> None:
     problems = [{"type": "string_type", "loc": ("body", "a", n), "msg": "Input should be x"} for n in range(100_000)]
     began = time.perf_counter()
     error = explain(problems, {"a": [1] * 100_000})
-    assert time.perf_counter() - began < 0.1
+    assert time.perf_counter() - began < 1
     assert error.field == "a[0]"
     assert "a[10]" in error.message
     assert "a[11]" not in error.message

@@ -114,8 +114,8 @@ def test_no_message_costs_more_than_a_moment(lines: list[tuple[str, str]]) -> No
         began = time.perf_counter()
         assert ada.answers(text)
         costs.append((time.perf_counter() - began) * 1000)
-    # A few milliseconds on a quiet machine.
-    assert min(costs) < 15
+    # A few milliseconds on a quiet machine, seconds without the bounds; machines are shared, so the limit is wide.
+    assert min(costs) < 150
 
 
 def test_a_message_over_the_limit_is_ignored() -> None:
