@@ -182,7 +182,7 @@ def test_a_server_with_a_damaged_model_starts_and_says_so(tmp_path: Path) -> Non
         (folder / name).write_text("[")
     env = {"RETOLD_STT": "local", "RETOLD_LOCAL__WHISPER_DIR": str(folder)}
     with running_server(tmp_path / "data", env=env) as server:
-        wait_until(lambda: "vocabulary" in ask(server, "GET", "/health/ready")[1]["speech"])
+        wait_until(lambda: "doctor" in ask(server, "GET", "/health/ready")[1]["speech"])
     shown = retold("doctor", "--data-dir", str(tmp_path / "data"), **env)
     assert (shown.returncode, f"the vocabulary in {folder} cannot be read" in shown.stdout) == (1, True)
 
