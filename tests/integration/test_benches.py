@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHES = ("turn_overhead", "cpu_memory", "barge_in", "heard_truth", "leaks", "recording")
+BENCHES = ("turn_overhead", "heard_truth", "leaks")
+"""One of each kind of load; the others are run by hand, and take minutes."""
 MAX_DELAY_MS = 5_000
 """A bound for nonsense, not for speed: this machine may be busy."""
 
@@ -29,10 +30,8 @@ def test_each_bench_runs_and_gives_sane_figures(tmp_path: Path) -> None:
         assert all(math.isfinite(figure["value"]) for figure in result["figures"])
     added = _figures(told, "turn_overhead")
     assert all(-1 <= value < MAX_DELAY_MS for value in added.values()), added
-    costs = _figures(told, "cpu_memory")
-    assert all(value > 0 for name, value in costs.items() if name.startswith("CPU")), costs
-    assert all(0 < value < MAX_DELAY_MS for value in _figures(told, "barge_in").values())
-    assert min(_figures(told, "heard_truth").values()) >= 0
+    [right] = [value for name, value in _figures(told, "heard_truth").items() if name.endswith("right to one word")]
+    assert right >= 95, told["benches"]["heard_truth"]
     assert _figures(told, "leaks")["tasks left"] == 0
     assert _figures(told, "leaks")["files in the spool"] == 0
 
