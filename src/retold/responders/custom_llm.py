@@ -233,7 +233,7 @@ class CustomLlm:
         if self._keepalive.is_ping_due(anyio.current_time()):
             timestamp_ms = self._clock.wall_ms()
             text = llm_protocol.ping_pong(timestamp_ms)
-            self._keepalive.sent(timestamp_ms, anyio.current_time())
+            self._keepalive.sent(timestamp_ms, anyio.current_time(), self._clock.monotonic_ms())
             await self._write(socket, text, text)
         with_tool_calls = self._exchange.config.transcript_with_tool_calls
         for event in self._exchange.take():
@@ -252,7 +252,7 @@ class CustomLlm:
             case llm_protocol.Config() as config:
                 self._configure(config)
             case llm_protocol.PingPong(timestamp=timestamp_ms):
-                rtt_ms = self._keepalive.heard(timestamp_ms, anyio.current_time())
+                rtt_ms = self._keepalive.heard(timestamp_ms, anyio.current_time(), self._clock.monotonic_ms())
                 if rtt_ms is not None:
                     self._due.append(RoundTrip(rtt_ms))
             case Say() as say:

@@ -1,6 +1,7 @@
 """When to send ping_pong to an LLM server, when its silence counts as loss, and what a round trip took; pure.
 
-All times are seconds of one monotonic clock.
+Times in seconds are those of the event loop, which may count whole milliseconds only; round trips are measured in
+milliseconds of a finer clock.
 """
 
 import math
@@ -47,18 +48,18 @@ class Keepalive:
         """Whether the server has been silent for too long."""
         return self._is_on and now_s >= self._heard_s + self._timeout_s
 
-    def sent(self, timestamp_ms: int, now_s: float) -> None:
+    def sent(self, timestamp_ms: int, now_s: float, fine_ms: float) -> None:
         """A ping with this timestamp goes out."""
         self._next_ping_s = now_s + self._interval_s
-        self._unanswered[timestamp_ms] = now_s
+        self._unanswered[timestamp_ms] = fine_ms
         if len(self._unanswered) > _MAX_UNANSWERED:
             self._unanswered.popitem(last=False)
 
-    def heard(self, timestamp_ms: float, now_s: float) -> float | None:
+    def heard(self, timestamp_ms: float, now_s: float, fine_ms: float) -> float | None:
         """A ping_pong came; gives the round trip in milliseconds when it answers one of ours.
 
         A server may also ping with timestamps of its own: that is a sign of life, but not a measurement.
         """
         self._heard_s = now_s
-        sent_s = self._unanswered.pop(timestamp_ms, None)
-        return None if sent_s is None else (now_s - sent_s) * 1000
+        sent_ms = self._unanswered.pop(timestamp_ms, None)
+        return None if sent_ms is None else fine_ms - sent_ms
