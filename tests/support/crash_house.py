@@ -219,7 +219,8 @@ class CrashHouse:
         shown = json.dumps(local, sort_keys=True)
         assert self.finals.setdefault(call_id, shown) == shown, "a terminal call changed"
         if status == "ongoing":
-            assert call["disconnection_reason"] == (intended or DisconnectionReason.ERROR_RETELL)
+            expected = intended or DisconnectionReason.ERROR_RETELL
+            assert call["disconnection_reason"] == expected, (call["disconnection_reason"], expected, call_id)
         words = self.promised_words(call_id)
         told = [item["content"] for item in call.get("transcript_object", []) if item["role"] == "user"]
         assert " ".join(told).split()[: len(words)] == words, "a finalised utterance is gone"
@@ -237,4 +238,4 @@ class CrashHouse:
 def _intended(connection: sqlite3.Connection, call_id: str) -> str | None:
     lines = connection.execute("SELECT event FROM call_event WHERE call_id = ? ORDER BY seq", (call_id,)).fetchall()
     reasons = [event.reason.value for event in replay(line[0] for line in lines) if isinstance(event, EndIntended)]
-    return reasons[-1] if reasons else None
+    return reasons[0] if reasons else None

@@ -61,12 +61,19 @@ class Nursery:
 
 
 def is_running(pid: int) -> bool:
-    """Whether the process is there and not a zombie."""
+    """Whether any thread of the process still runs.
+
+    A killed process is a zombie as soon as its first thread is gone, while another may yet be inside an fsync, with all
+    locks of the process: who reads its database then does not see what that fsync commits.
+    """
+    return any(_state(task) not in (None, "Z", "X") for task in Path(f"/proc/{pid}/task").glob("*"))
+
+
+def _state(task: Path) -> str | None:
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
+        return None
 
 
 def kill(pid: int) -> None:
