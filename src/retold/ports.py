@@ -1,8 +1,8 @@
 """Every port of Retold and the values that cross it.
 
 A port exists only where there are two implementations. Streams are "async iterator in, async
-iterator out": there are no callbacks, and leaving the loop is cancelling. Implementations do not
-inherit from a port; the contract tests prove them.
+iterator out", and leaving the loop is cancelling; only the caller's audio, fifty frames a second, is handed over by a
+call (ADR 8). Implementations do not inherit from a port; the contract tests prove them.
 
 Times named `_ms` are milliseconds of call time (since the call connected) unless said otherwise.
 """
@@ -33,7 +33,7 @@ class Transport(Protocol):
     """One leg to the caller."""
 
     sample_rate: int
-    """Rate of the frames that `frames()` yields and `play()` takes, in Hz."""
+    """Rate of the audio that `listen()` hands over and `play()` takes, in Hz."""
 
     lead_ms: int
     """How far ahead of real time `play()` may be fed; for a peer that obeys `clear` 0 to 300, or what it asked for."""
@@ -46,11 +46,11 @@ class Transport(Protocol):
         """Whether the peer is there to hear; False while a cut connection may still come back."""
         ...
 
-    def frames(self) -> AsyncIterator[AudioFrame]:
-        """Caller audio as it arrives, any chunk size; ends when the peer has left for good.
+    async def listen(self, take: Callable[[bytes], None]) -> None:
+        """Hand over caller audio (s16le) as it arrives, in chunks of any size, until the peer has left for good.
 
-        A short loss of the connection shows as a pause. Raises FrontendCorrupted
-        on a malformed frame.
+        A short loss of the connection shows as a pause. Raises FrontendCorrupted on a malformed frame, and
+        whatever `take` raises, which must not wait for anything.
         """
         ...
 

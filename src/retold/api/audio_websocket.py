@@ -12,7 +12,7 @@ from retold.domain.call import CallRecord
 from retold.domain.reasons import CallStatus
 from retold.errors import Conflict, StorageError, Unavailable
 from retold.ids import CallId
-from retold.transports.websocket import WebSocketOptions, WebSocketTransport
+from retold.transports.websocket import DIRECT, WebSocketOptions, WebSocketTransport
 
 router = APIRouter(dependencies=[Depends(unguessable_address)])
 log = structlog.stdlib.get_logger()
@@ -46,7 +46,7 @@ async def audio_websocket(websocket: WebSocket, call_id: str) -> None:
         return
     if transport is None:
         transport = _join(context, record, websocket)
-    await transport.serve(websocket)
+    await transport.serve(websocket, websocket.scope.get("extensions", {}).get(DIRECT))
 
 
 def _running_transport(context: ApiContext, call_id: str) -> WebSocketTransport | None:

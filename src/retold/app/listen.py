@@ -8,6 +8,8 @@ import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
+from retold.app.websockets import DirectWebSockets
+
 MAX_MESSAGE_BYTES = 1024 * 1024
 _BACKLOG = 1024
 _CLOSE_TIMEOUT_S = 3.0
@@ -44,7 +46,7 @@ async def listening(
     """
     config = uvicorn.Config(
         application,
-        ws="websockets-sansio",
+        ws=DirectWebSockets,
         # Audio does not compress, and a deflate context per call costs more memory than the call.
         ws_per_message_deflate=False,
         ws_max_size=MAX_MESSAGE_BYTES,

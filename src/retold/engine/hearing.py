@@ -16,7 +16,7 @@ from retold.engine.leg import Leg, closing
 from retold.engine.segmenter import SpeechBegan, SpeechSegmenter, SpeechStopped
 from retold.engine.turn_events import SpeechEnded, SpeechStarted, Words
 from retold.errors import RecognitionFailed
-from retold.ports import SPEECH_RATE_HZ, AudioFrame, SpeechAudio, SpeechToText, Transcribed, VoiceActivityDetector
+from retold.ports import SPEECH_RATE_HZ, SpeechAudio, SpeechToText, Transcribed, VoiceActivityDetector
 
 BLOCK_MS = 20.0
 BLOCK_BYTES = int(SPEECH_RATE_HZ * BLOCK_MS / 1000) * 2
@@ -33,7 +33,7 @@ MAX_QUEUED_PIECES = 1500
 
 
 class Hearing:
-    """One caller's ear. `listen()` and `transcribe()` run as tasks of the session."""
+    """One caller's ear; `transcribe()` runs as a task of the session."""
 
     def __init__(
         self,
@@ -69,11 +69,6 @@ class Hearing:
         self._partial: Transcribed | None = None
         self._last_worded = -1
         self._pieces, self._pieces_out = anyio.create_memory_object_stream[SpeechAudio](MAX_QUEUED_PIECES)
-
-    async def listen(self, frames: AsyncIterator[AudioFrame]) -> None:
-        """Take the caller's frames until the caller leaves."""
-        async for frame in frames:
-            self.take(frame.pcm)
 
     def take(self, pcm: bytes) -> None:
         """Take one chunk of the caller's audio, as it arrives."""

@@ -1,6 +1,6 @@
 """One conversation from connect to hang-up; the only module of the engine that starts tasks.
 
-transport.frames() -> hearing --events--> [ one inbox ] -> step(state, event, rules) -> (state, actions)
+transport.listen() -> hearing --events--> [ one inbox ] -> step(state, event, rules) -> (state, actions)
        '-> tape                                ^                                            |
              responder -> chunks -> speaking -> transport.play()  <-- Play / Hold / Resume / Cut
                                                '-- ReplyReady / ReplyDone
@@ -86,7 +86,7 @@ class CallSession:
         self._speaking = Speaking(leg, tts=self.voices.tts, voice=self.voice, on_words=self._on_words)
 
     async def run(self) -> None:
-        """Hold the conversation until it ends; the last EndIntended in the timeline says why."""
+        """Hold the conversation until it ends; the first EndIntended in the timeline says why."""
         try:
             async with self._inbox, self._inbox_out, anyio.create_task_group() as tasks:
                 heard_all = anyio.Event()
@@ -215,8 +215,7 @@ class CallSession:
         self.timeline.append(t.EndIntended(at_ms=self.clock.now_ms(), reason=reason, detail=detail))
 
     async def _listen(self) -> None:
-        async with closing(self.transport.frames()) as frames:
-            await self._hearing.listen(frames)
+        await self.transport.listen(self._hearing.take)
         self._post(Stopped(self.clock.now_ms(), DisconnectionReason.USER_HANGUP, "the caller left"))
 
     async def _transcribe(self) -> None:

@@ -4,7 +4,7 @@ For tests, engine runs and benchmarks. Time is that of the event loop and the cl
 works on virtual time: microphone chunks come by absolute deadlines, playback is simulated as a client would.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +75,8 @@ class LoopbackTransport:
 
     # ports.Transport
 
-    async def frames(self) -> AsyncIterator[AudioFrame]:
-        """Microphone chunks of 20 ms in real time, silence where nothing is said, until either side hangs up."""
+    async def listen(self, take: Callable[[bytes], None]) -> None:
+        """Hand over microphone chunks of 20 ms in real time, silence where nothing is said, until a side hangs up."""
         start, samples = 0, self.sample_rate * CHUNK_MS // 1000
         while True:
             end_ms = (start + samples) * 1000 / self.sample_rate
@@ -84,7 +84,7 @@ class LoopbackTransport:
                 await self._over.wait()
             if self._over.is_set() or (self._hang_up_at_ms is not None and end_ms > self._hang_up_at_ms):
                 return
-            yield AudioFrame(self._chunk(start, samples), self.sample_rate)
+            take(self._chunk(start, samples))
             start += samples
 
     async def play(self, frame: AudioFrame, text: str = "") -> None:
@@ -103,7 +103,7 @@ class LoopbackTransport:
         self.events.append((self.now_ms(), dict(event)))
 
     async def close(self, reason: str) -> None:
-        """End `frames()`."""
+        """End `listen()`."""
         self.closed_with = reason
         self.heard.clear(self.now_ms())
         self._over.set()

@@ -15,7 +15,7 @@ SEND_TIMEOUT_S, is a cut: the call goes on when a socket comes back in time.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
@@ -37,6 +37,11 @@ _GOODBYE_TIMEOUT_S = 5.0
 _MAX_UNREAD_MS = 1_000
 _MAX_UNSENT_MS = 1_000
 _MAX_REASON_BYTES = 123  # RFC 6455, 5.5: control frames carry 125 bytes, 2 of them the code
+DIRECT = "retold.direct"
+"""Key in the `extensions` of a websocket's ASGI scope, where our listener offers `Divert`."""
+Divert = Callable[[Callable[[bytes], None] | None], None]
+"""Asks the listener to hand binary messages over by a call, in place of `receive()`; None takes that back."""
+
 _PROTOCOL_BROKEN = {1002, 1003, 1007, 1009}  # our server closed the socket on a frame it could not read
 _WENT_AWAY = {1006, 1011, 1012, 1013, 1014}  # RFC 6455 and its registry: lost, or a proxy in between gave up
 
@@ -112,8 +117,10 @@ class WebSocketTransport:
         self._outbox: Outbox | None = None
         self._serving: anyio.CancelScope | None = None
         self._cut_at_ms = 0.0
-        self._failure: FrontendCorrupted | None = None
-        # Unread caller audio. Full: the socket is not read, so that TCP holds the client back.
+        self._failure: Exception | None = None
+        self._take: Callable[[bytes], None] | None = None
+        self._divert: Divert | None = None
+        # Caller audio that nobody listens to yet. Full: the socket is not read, so that TCP holds the client back.
         self._unread: deque[bytes] = deque()
         self._unread_bytes = 0
         self._max_unread_bytes = audio.sample_rate * 2 * _MAX_UNREAD_MS // 1000
@@ -133,14 +140,19 @@ class WebSocketTransport:
         """Whether `serve()` would take a socket: none has come so far, or the last one was cut."""
         return self._phase is _Phase.WAITING or (self._phase is _Phase.CUT and self._rejoin_left_s() > 0)
 
-    async def serve(self, socket: Socket) -> None:
-        """Carry the call over this accepted socket until it ends; refuse it when another one is carrying the call."""
+    async def serve(self, socket: Socket, divert: Divert | None = None) -> None:
+        """Carry the call over this accepted socket until it ends; refuse it when another one is carrying the call.
+
+        With `divert` the caller's audio takes the short way, without a queue and a change of tasks per message.
+        """
         if not self.accepts_socket:
             with anyio.move_on_after(SEND_TIMEOUT_S), contextlib.suppress(*GONE):
                 await socket.send(_goodbye(1008, "the call is connected already, or over"))
             return
         self._phase = _Phase.CONNECTED
         self._socket = socket
+        self._divert = divert
+        self._divert_audio()
         self._tell()
         try:
             async with anyio.create_task_group() as tasks:
@@ -158,21 +170,26 @@ class WebSocketTransport:
             self._serving = None
             self._lose(socket)
 
-    async def frames(self) -> AsyncIterator[AudioFrame]:
-        """Caller audio, chunked as the client chunks it. Raises FrontendCorrupted."""
-        while True:
-            self._news.clear()  # before looking: whatever comes while we look is looked for again
-            while self._unread:
-                pcm = self._unread.popleft()
-                self._unread_bytes -= len(pcm)
-                yield AudioFrame(pcm, self.sample_rate)
-            if self._room is not None:
-                self._room.set()
-            if self._failure is not None:
-                raise self._failure
-            if self._phase is _Phase.ENDED:
-                return
-            await self._wait_for_news()
+    async def listen(self, take: Callable[[bytes], None]) -> None:
+        """Hand over caller audio, chunked as the client chunks it. Raises FrontendCorrupted, and what `take` raises."""
+        while self._unread:
+            take(self._unread.popleft())
+        self._unread_bytes = 0
+        if self._room is not None:
+            self._room.set()
+        self._take = take
+        self._divert_audio()
+        try:
+            while True:
+                self._news.clear()  # before looking: whatever comes while we look is looked for again
+                if self._failure is not None:
+                    raise self._failure
+                if self._phase is _Phase.ENDED:
+                    return
+                await self._wait_for_news()
+        finally:
+            self._take = None
+            self._divert_audio()
 
     async def play(self, frame: AudioFrame, text: str = "") -> None:
         """Send one frame of agent audio; it is dropped, and counted, while no peer is there."""
@@ -210,43 +227,61 @@ class WebSocketTransport:
         self._tell()
         try:
             if outbox is not None:
-                code = 1007 if self._failure is not None else 1011 if reason.startswith("error_") else 1000
-                await outbox.finish(_goodbye(code, reason))
+                await outbox.finish(_goodbye(self._close_code(reason), reason))
         finally:  # also when whoever closes does not wait as long as we would
             if self._serving is not None:
                 self._serving.cancel()
 
-    async def _pump(self, socket: Socket) -> None:
-        try:
-            while True:
-                message = await socket.receive()
-                if message["type"] == "websocket.disconnect":
-                    self._take_farewell(message)
-                    return
-                chunk = message.get("bytes")
-                if chunk is not None:
-                    await self._take_audio(self._wire.decode(chunk))
-                elif message["text"] == PING:
-                    self._answer_ping()
-                else:
-                    raise unknown_text(message["text"])
-        except FrontendCorrupted as error:
-            self._failure = error
-            self._tell()
-            # frames() tells the engine, whose close() says goodbye on this socket and cancels the wait.
-            await anyio.sleep(_GOODBYE_TIMEOUT_S)
-            self._phase = _Phase.ENDED
+    def _close_code(self, reason: str) -> int:
+        if isinstance(self._failure, FrontendCorrupted):
+            return 1007
+        return 1011 if reason.startswith("error_") else 1000
 
-    async def _take_audio(self, pcm: bytes) -> None:
-        if len(pcm) != self._chunk_bytes:
-            self._follow_blocks(len(pcm))
-        self._unread.append(pcm)
-        self._unread_bytes += len(pcm)
+    async def _pump(self, socket: Socket) -> None:
+        while self._failure is None:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                self._take_farewell(message)
+                return
+            chunk = message.get("bytes")
+            if chunk is not None:
+                self._take_audio(chunk)
+            elif message["text"] == PING:
+                self._answer_ping()
+            else:
+                self._fail(unknown_text(message["text"]))
+            while self._unread_bytes > self._max_unread_bytes:
+                self._room = anyio.Event()
+                await self._room.wait()
+                self._room = None
+        # listen() tells the engine, whose close() says goodbye on this socket and cancels the wait.
+        await anyio.sleep(_GOODBYE_TIMEOUT_S)
+        self._phase = _Phase.ENDED
+
+    def _divert_audio(self) -> None:
+        if self._divert is not None:
+            self._divert(self._take_audio if self._take is not None else None)
+
+    def _take_audio(self, chunk: bytes) -> None:
+        """One binary message; whatever goes wrong with it `listen()` raises."""
+        if self._failure is not None:
+            return
+        try:
+            pcm = self._wire.decode(chunk)
+            if len(pcm) != self._chunk_bytes:
+                self._follow_blocks(len(pcm))
+            if self._take is not None:
+                self._take(pcm)
+                return
+        except Exception as error:  # noqa: BLE001 - raised again where somebody waits for it
+            self._fail(error)
+        else:
+            self._unread.append(pcm)
+            self._unread_bytes += len(pcm)
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
         self._tell()
-        while self._unread_bytes > self._max_unread_bytes:
-            self._room = anyio.Event()
-            await self._room.wait()
-            self._room = None
 
     def _follow_blocks(self, size: int) -> None:
         """Who captures in large blocks plays in large blocks, and would run dry in the middle of one."""

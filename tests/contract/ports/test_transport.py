@@ -45,6 +45,10 @@ def websocket(tasks: anyio.abc.TaskGroup) -> Leg:
     return Leg(transport, socket.put_audio, socket.hang_up, lambda: b"".join(socket.audio))
 
 
+def ignore(_chunk: bytes) -> None:
+    pass
+
+
 Connect = Callable[[anyio.abc.TaskGroup], Leg]
 
 
@@ -53,39 +57,46 @@ def connect(request: pytest.FixtureRequest) -> Connect:
     return request.param
 
 
-async def listen(leg: Leg, frames: list[AudioFrame]) -> None:
-    frames += [frame async for frame in leg.transport.frames()]
-
-
 async def test_speech_arrives_whole_and_at_the_rate_of_the_leg(connect: Connect) -> None:
-    frames: list[AudioFrame] = []
+    chunks: list[bytes] = []
     async with anyio.create_task_group() as tasks:
         leg = connect(tasks)
         assert leg.transport.sample_rate == RATE
-        tasks.start_soon(listen, leg, frames)
+        tasks.start_soon(leg.transport.listen, chunks.append)
         leg.speak(SPEECH)
         await anyio.sleep(0.5)
         leg.hang_up()
-    assert b"".join(frame.pcm for frame in frames).count(b"\x01") == len(SPEECH) // 2
-    assert {frame.sample_rate for frame in frames} == {RATE}
+    assert b"".join(chunks).count(b"\x01") == len(SPEECH) // 2
 
 
-async def test_frames_end_when_the_peer_hangs_up(connect: Connect) -> None:
+async def test_listening_ends_when_the_peer_hangs_up(connect: Connect) -> None:
     with anyio.fail_after(1):
         async with anyio.create_task_group() as tasks:
             leg = connect(tasks)
-            tasks.start_soon(listen, leg, [])
+            tasks.start_soon(leg.transport.listen, ignore)
             await anyio.sleep(0.1)
             leg.hang_up()
 
 
-async def test_frames_end_when_we_hang_up(connect: Connect) -> None:
+async def test_listening_ends_when_we_hang_up(connect: Connect) -> None:
     with anyio.fail_after(1):
         async with anyio.create_task_group() as tasks:
             leg = connect(tasks)
-            tasks.start_soon(listen, leg, [])
+            tasks.start_soon(leg.transport.listen, ignore)
             await anyio.sleep(0.1)
             await leg.transport.close("agent_hangup")
+
+
+async def test_what_goes_wrong_with_the_audio_reaches_who_listens(connect: Connect) -> None:
+    def refuse(_chunk: bytes) -> None:
+        raise ValueError("not this one")
+
+    async with anyio.create_task_group() as tasks:
+        leg = connect(tasks)
+        leg.speak(SPEECH)
+        with pytest.raises(ValueError, match="not this one"), anyio.fail_after(1):
+            await leg.transport.listen(refuse)
+        await leg.transport.close("error_unknown")
 
 
 async def test_agent_audio_reaches_the_peer_in_order(connect: Connect) -> None:
@@ -107,7 +118,9 @@ async def test_everything_may_be_called_after_the_end(connect: Connect) -> None:
         await leg.transport.play(AudioFrame(SPEECH, RATE))
         await leg.transport.clear()
         await leg.transport.send_event({"event_type": "metadata", "metadata": 1})
-        assert [frame async for frame in leg.transport.frames()] == []
+        chunks: list[bytes] = []
+        await leg.transport.listen(chunks.append)
+        assert chunks == []
 
 
 async def test_lead_is_within_what_the_port_allows(connect: Connect) -> None:

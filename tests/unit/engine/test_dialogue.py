@@ -222,15 +222,14 @@ async def test_tool_calls_are_woven_in_at_the_word() -> None:
 
 async def test_nothing_but_silence_from_the_socket_ends_the_call() -> None:
     call = Dialogue(begin=reply(HELLO), rules=Rules(no_audio_timeout_ms=5000))
-    call.session.transport.frames = _mute  # pyright: ignore[reportAttributeAccessIssue] - a caller that sends nothing
+    call.session.transport.listen = _mute  # pyright: ignore[reportAttributeAccessIssue] - a caller that sends nothing
     report = await call.run()
     assert report.reason == "error_no_audio_received"
     assert report.duration_ms == pytest.approx(5000, abs=50)
 
 
-async def _mute() -> object:
+async def _mute(_take: object) -> None:
     await anyio.sleep_forever()
-    yield
 
 
 async def test_speech_without_words_is_answered_as_unintelligible() -> None:

@@ -1,6 +1,6 @@
 """Conversations in which a part fails, stalls or does something odd; on virtual time."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from retold.domain.reasons import DisconnectionReason
 from retold.domain.transcript import Word
 from retold.engine import timeline as t
 from retold.engine.rules import Rules
-from retold.ports import AudioFrame, SpeechAudio, Spoken, Transcribed, VoiceSettings
+from retold.ports import SpeechAudio, Spoken, Transcribed, VoiceSettings
 from retold.providers.scripted import ScriptedTextToSpeech
 from retold.settings import ScriptedSettings
 from retold.storage.journal import MemoryJournal
@@ -27,9 +27,9 @@ HELLO = "Hello, how can I help?"
 VOICE = ScriptedTextToSpeech(ScriptedSettings(tts_ms=50))
 
 
-def receiving(call: Dialogue, frames: Callable[[], AsyncIterator[AudioFrame]]) -> None:
-    """Let the caller's frames come from elsewhere."""
-    call.transport.frames = frames  # pyright: ignore[reportAttributeAccessIssue] - one method of a fake is replaced
+def receiving(call: Dialogue, listen: Callable[[Callable[[bytes], None]], Awaitable[None]]) -> None:
+    """Let the caller's audio come from elsewhere."""
+    call.transport.listen = listen  # pyright: ignore[reportAttributeAccessIssue] - one method of a fake is replaced
 
 
 # --- failures -------------------------------------------------------------------------------------
@@ -118,8 +118,8 @@ async def test_synthesis_that_hangs_ends_the_call() -> None:
 async def test_a_corrupt_frame_ends_the_call() -> None:
     call = Dialogue(begin=reply(HELLO))
 
-    async def broken() -> AsyncIterator[AudioFrame]:
-        yield AudioFrame(bytes(640), 16_000)
+    async def broken(take: Callable[[bytes], None]) -> None:
+        take(bytes(640))
         raise errors.FrontendCorrupted("an odd number of bytes")
 
     receiving(call, broken)
@@ -267,12 +267,10 @@ async def test_a_gap_in_the_callers_audio_ends_the_speech_and_is_noted() -> None
     call.user_says("Book a table for two on", at_s=2)
     call.user_says("Tuesday.", at_s=5)
     call.user_hangs_up(at_s=9)
-    frames = call.transport.frames
+    listen = call.transport.listen
 
-    async def interrupted() -> AsyncIterator[AudioFrame]:
-        async for frame in frames():
-            if not 2700 <= call.call_clock.now_ms() < 4500:
-                yield frame
+    async def interrupted(take: Callable[[bytes], None]) -> None:
+        await listen(lambda chunk: None if 2700 <= call.call_clock.now_ms() < 4500 else take(chunk))
 
     receiving(call, interrupted)
     report = await call.run()

@@ -1,6 +1,7 @@
 """The audio websocket transport against sockets in memory, on virtual time."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -27,16 +28,17 @@ class Call:
         self.transport = WebSocketTransport(
             audio or CallAudio(sample_rate=8_000), self.clock, WebSocketOptions(**options)
         )
-        self.heard = b""
-        self.frames: list[AudioFrame] = []
+        self.chunks: list[bytes] = []
         self.ended_at_ms: float | None = None
         self.error: FrontendCorrupted | None = None
 
+    @property
+    def heard(self) -> bytes:
+        return b"".join(self.chunks)
+
     async def listen(self) -> None:
         try:
-            async for frame in self.transport.frames():
-                self.frames.append(frame)
-                self.heard += frame.pcm
+            await self.transport.listen(self.chunks.append)
         except FrontendCorrupted as error:
             self.error = error
             await self.transport.close("error_frontend_corrupted_payload")
@@ -56,8 +58,7 @@ async def test_caller_audio_comes_as_it_was_chunked() -> None:
             socket.put_audio(bytes(size))
             await pause()
         socket.hang_up()
-    assert [len(frame.pcm) for frame in call.frames] == [2, 320, 4_000]
-    assert {frame.sample_rate for frame in call.frames} == {8_000}
+    assert [len(chunk) for chunk in call.chunks] == [2, 320, 4_000]
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1005, 4000])
@@ -275,13 +276,46 @@ async def test_long_close_reason_fits_the_control_frame() -> None:
     assert socket.closing == (1000, "ü" * 61)
 
 
-async def test_close_before_any_socket_ends_the_frames() -> None:
+async def test_close_before_any_socket_ends_listening() -> None:
     call = Call()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(call.listen)
         await pause()
         await call.transport.close("error_user_not_joined")
     assert call.ended_at_ms is not None
+
+
+async def test_audio_takes_the_short_way_only_while_somebody_listens() -> None:
+    call, socket = Call(), FakeSocket()
+    takers: list[Callable[[bytes], None] | None] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.transport.serve, socket, takers.append)
+        await pause()
+        assert takers == [None]
+        tasks.start_soon(call.listen)
+        await pause()
+        take = takers[-1]
+        assert take is not None
+        take(CHUNK)
+        assert call.chunks == [CHUNK]
+        socket.hang_up()
+    assert takers[-1] is None
+
+
+async def test_nonsense_on_the_short_way_ends_the_call_and_nothing_after_it_is_heard() -> None:
+    call, socket = Call(), FakeSocket()
+    takers: list[Callable[[bytes], None] | None] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call.listen)
+        tasks.start_soon(call.transport.serve, socket, takers.append)
+        await pause()
+        take = takers[-1]
+        assert take is not None
+        for chunk in (CHUNK, b"\x00", CHUNK):
+            take(chunk)
+    assert call.chunks == [CHUNK]
+    assert call.error is not None
+    assert socket.closing == (1007, "error_frontend_corrupted_payload")
 
 
 async def test_unread_audio_is_bounded_and_none_is_lost() -> None:
