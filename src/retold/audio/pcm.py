@@ -8,6 +8,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from retold.audio.native import audioop
+
 BYTES_PER_SAMPLE = 2
 FULL_SCALE = 32768.0
 SILENCE_DBFS = -120.0
@@ -45,9 +47,7 @@ def silence(samples: int) -> bytes:
 
 def gain(pcm: bytes, factor: float) -> bytes:
     """Multiply by `factor` (1 leaves it as it is, 0 is silence)."""
-    if factor == 1:
-        return pcm
-    return to_pcm(to_samples(pcm) * np.float32(factor))
+    return pcm if factor == 1 else audioop.mul(pcm, BYTES_PER_SAMPLE, factor)
 
 
 def fade(pcm: bytes, from_factor: float, to_factor: float) -> bytes:
@@ -69,6 +69,11 @@ def fade_out(pcm: bytes, samples: int) -> bytes:
     return pcm[:edge] + fade(pcm[edge:], 1.0, 0.0)
 
 
+def rms(pcm: bytes) -> int:
+    """Root mean square of the samples, 0 to 32768, rounded down; 0 for nothing."""
+    return audioop.rms(pcm, BYTES_PER_SAMPLE)
+
+
 def rms_dbfs(pcm: bytes) -> float:
     """Root mean square level; SILENCE_DBFS for silence and for nothing."""
     samples = to_samples(pcm)
@@ -86,8 +91,9 @@ def peak_dbfs(pcm: bytes) -> float:
 
 def first_audible(pcm: bytes, threshold_dbfs: float = -50.0) -> int | None:
     """Index of the first sample at or over the threshold, None when there is none."""
-    loud = _audible(pcm, threshold_dbfs)
-    return int(loud[0]) if len(loud) else None
+    if audioop.max(pcm, BYTES_PER_SAMPLE) < _level(threshold_dbfs):
+        return None
+    return int(_audible(pcm, threshold_dbfs)[0])
 
 
 def last_audible(pcm: bytes, threshold_dbfs: float = -50.0) -> int | None:
@@ -115,5 +121,8 @@ def interleave(left: bytes, right: bytes) -> bytes:
 
 
 def _audible(pcm: bytes, threshold_dbfs: float) -> NDArray[np.intp]:
-    level = max(1.0, FULL_SCALE * 10 ** (threshold_dbfs / 20))
-    return np.flatnonzero(np.abs(to_samples(pcm).astype(np.int32)) >= level)
+    return np.flatnonzero(np.abs(to_samples(pcm).astype(np.int32)) >= _level(threshold_dbfs))
+
+
+def _level(dbfs: float) -> float:
+    return max(1.0, FULL_SCALE * 10 ** (dbfs / 20))

@@ -10,6 +10,7 @@ late burst follows: chunks are held for a moment and then laid where they belong
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 STALL_MS = 200.0
 """A chunk this much later than the count says starts a stall."""
@@ -20,8 +21,7 @@ MAX_AHEAD_MS = 20.0
 (the first chunk was held up) or that the caller's clock runs fast. The surplus is dropped; what follows lies right."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A chunk and the call sample at which its first sample lies."""
 
     start_sample: int

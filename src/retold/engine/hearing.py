@@ -1,13 +1,12 @@
 """The caller's audio to turn events: call clock, tape, voice activity, recognition."""
 
-import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 import anyio
-import numpy as np
 
+from retold.audio import pcm as pcm_tools
 from retold.audio.resample import StreamResampler
 from retold.domain.transcript import Word
 from retold.engine import timeline as t
@@ -20,6 +19,7 @@ from retold.ports import SPEECH_RATE_HZ, SpeechAudio, SpeechToText, Transcribed,
 
 BLOCK_MS = 20.0
 BLOCK_BYTES = int(SPEECH_RATE_HZ * BLOCK_MS / 1000) * 2
+_HALF_BLOCK = BLOCK_BYTES // 2
 PIECE_BLOCKS = 2
 """Blocks per piece handed to recognition while the caller speaks: 40 ms, so that it soon sees the silence of an end."""
 PREROLL_MS = 300.0
@@ -57,7 +57,7 @@ class Hearing:
         self._caller_clock = CallerClock(self._sample_rate)
         self._resampler = StreamResampler(self._sample_rate, SPEECH_RATE_HZ)
         self._segmenter = SpeechSegmenter()
-        self._buffer = bytearray()
+        self._buffer = b""
         self._buffer_start_ms = 0.0
         self._next_sample: int | None = None
         self._recent: deque[tuple[float, bytes]] = deque(maxlen=round((JOIN_MS + PREROLL_MS) / BLOCK_MS) + 20)
@@ -82,11 +82,11 @@ class Hearing:
         if placed.start_sample != self._next_sample:
             self._skip_to(placed.start_sample)
         self._next_sample = placed.start_sample + len(placed.pcm) // 2
-        self._buffer += self._resampler.feed(placed.pcm)
-        while len(self._buffer) >= BLOCK_BYTES:
-            block = bytes(self._buffer[:BLOCK_BYTES])
-            del self._buffer[:BLOCK_BYTES]
-            self._take_block(self._buffer_start_ms, block)
+        audio = self._buffer + self._resampler.feed(placed.pcm)
+        end = len(audio) - len(audio) % BLOCK_BYTES
+        self._buffer = audio[end:]
+        for start in range(0, end, BLOCK_BYTES):
+            self._take_block(self._buffer_start_ms, audio[start : start + BLOCK_BYTES])
             self._buffer_start_ms += BLOCK_MS
 
     def _skip_to(self, start_sample: int) -> None:
@@ -96,14 +96,15 @@ class Hearing:
             self._timeline.append(t.Noted(at_ms=self._clock.now_ms(), text=f"no caller audio for {missing_ms:.0f} ms"))
             self._on_edge(self._segmenter.stop(self._buffer_start_ms))
         self._resampler.flush()
-        self._buffer.clear()
+        self._buffer = b""
         self._recent.clear()
         self._is_committed = True
         self._buffer_start_ms = start_sample * 1000 / self._sample_rate
 
     def _take_block(self, at_ms: float, block: bytes) -> None:
         self._recent.append((at_ms, block))
-        edge = self._segmenter.feed(at_ms, _rms_of_halves(block), self._vad.feed(block))
+        rms_of_halves = pcm_tools.rms(block[:_HALF_BLOCK]), pcm_tools.rms(block[_HALF_BLOCK:])
+        edge = self._segmenter.feed(at_ms, rms_of_halves, self._vad.feed(block))
         if self._segmenter.is_speech and edge is None:
             self._piece.append((at_ms, block))
             if len(self._piece) >= PIECE_BLOCKS:
@@ -223,11 +224,3 @@ class Hearing:
         """Free the queue, once the tasks have ended."""
         self._pieces.close()
         self._pieces_out.close()
-
-
-def _rms_of_halves(block: bytes) -> tuple[float, float]:
-    """Loudness of each 10 ms of a block, 0 to 32768; a dot product is the quickest way numpy has."""
-    samples = np.frombuffer(block, dtype="<i2").astype(np.float32)
-    half = len(samples) // 2
-    first, second = samples[:half], samples[half:]
-    return math.sqrt(first.dot(first) / half), math.sqrt(second.dot(second) / half)

@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-import numpy as np
+from retold.audio import pcm as pcm_tools
 
 _SILENCE_DB: Final = -90.0
 _FLOOR_AT_FIRST_DB: Final = -65.0
@@ -18,7 +18,6 @@ _RISE_DB: Final = 0.1
 """How far noise lifts the floor per frame: 5 dB per second."""
 _RISE_IN_SPEECH_DB: Final = 0.01
 """The same while the frame counts as speech: a long tone stays speech, a lasting noise does not for ever."""
-_FULL_SCALE_SQUARED: Final = 32_768.0**2
 
 
 class EnergyVad:
@@ -42,6 +41,5 @@ class EnergyVad:
 
 
 def _level_db(pcm: bytes) -> float:
-    samples = np.frombuffer(pcm, np.int16).astype(np.float32)
-    power = float(samples.dot(samples)) / (max(1, len(samples)) * _FULL_SCALE_SQUARED)
-    return 10 * math.log10(power) if power > 1e-9 else _SILENCE_DB
+    rms = pcm_tools.rms(pcm)
+    return 20 * math.log10(rms / pcm_tools.FULL_SCALE) if rms else _SILENCE_DB

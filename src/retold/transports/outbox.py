@@ -91,10 +91,11 @@ class Outbox:
         While others wait: audio beyond `max_audio_bytes` is dropped and counted. A clear empties the queue of audio.
         An update takes the place of the one before, whose transcript it holds. One pong answers all pings.
         """
-        if self._idle is None:
-            self._push(_Letter(kind, message, size))
-        else:
+        if self._idle is not None:
             self._enqueue(_Letter(kind, message, size))
+        elif waiting := self._push(kind, message):
+            self._idle = anyio.Event()
+            self._tasks.start_soon(self._write, _Letter(kind, message, size), waiting)
 
     async def finish(self, farewell: MutableMapping[str, Any]) -> None:
         """Send what waits, except audio, and then the last message; at most SEND_TIMEOUT_S."""
@@ -105,21 +106,21 @@ class Outbox:
             with contextlib.suppress(*GONE):
                 await self._socket.send(farewell)
 
-    def _push(self, letter: _Letter) -> None:
-        """Run the sending up to where it would wait, which is mostly its end; otherwise leave the rest to a task.
+    def _push(self, kind: Kind, message: MutableMapping[str, Any]) -> Awaitable[None] | None:
+        """Run the sending up to where it would wait, which is mostly its end; gives what is left of it.
 
         A deadline and a hand-over between tasks cost more than the sending of a frame itself.
         """
-        sending = self._socket.send(letter.message)
+        sending = self._socket.send(message)
         try:
             waits_for = sending.send(None)
         except StopIteration:
-            return
+            return None
         except GONE:
-            self._count(letter)
-        else:
-            self._idle = anyio.Event()
-            self._tasks.start_soon(self._write, letter, _finish(sending, waits_for))
+            if kind is Kind.AUDIO:
+                self._on_drop()
+            return None
+        return _finish(sending, waits_for)
 
     async def _write(self, letter: _Letter, sending: Awaitable[None]) -> None:
         """Finish a sending that has to wait, then send what has been queued meanwhile."""
