@@ -74,8 +74,10 @@ def as_storage_error(error: BaseException) -> StorageError | None:
     """What a database or file error means; None when the statement was wrong and the disk is well."""
     if isinstance(error, StorageError):
         return error
-    if isinstance(error, DBAPIError):
-        return _of_sqlite(error.orig) if isinstance(error.orig, sqlite3.Error) else None
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return as_storage_error(error.orig)
+    if isinstance(error, sqlite3.Error):
+        return _of_sqlite(error)
     if isinstance(error, OSError):
         return _full(error) if is_full(error) else _broken(error)
     return None

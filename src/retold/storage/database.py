@@ -5,7 +5,9 @@ await write(job) --\                                               /--> waiters 
 append(entry) ------> queue -> [writer thread: BEGIN, jobs, COMMIT+fsync]
 await write(job) --/           one transaction for all that is queued
 ```
-The writer thread owns the only connection of this process that writes and checkpoints; processes take turns.
+The writer thread owns the only connection of this process that writes and checkpoints; processes take turns. Each
+group costs much and each entry little, and while the thread works the event loop stands still: entries that nobody
+waits for may linger, and groups keep a distance.
 Everything that waits for a commit is resolved on the event loop by one `call_soon_threadsafe` per group, which makes
 this file one of the few shells that touch the loop. When the disk is full, entries wait in the queue (bounded) and are
 tried again each second; jobs fail unless they are essential, which may use up the ballast.
@@ -18,9 +20,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import anyio
 from sqlalchemy import Connection, Engine, insert
@@ -36,20 +37,24 @@ from retold.storage.tables import call_event
 
 T = TypeVar("T")
 
+# A line that is there already is the same line: a group is tried again as a whole.
+_INSERT_ENTRY = insert(call_event).prefix_with("OR IGNORE", dialect="sqlite")
+
 MAX_WAITING_JOBS = 1_000
 """More writers than that stand in line outside."""
 MAX_ENTRIES = 200_000
 """Journal entries that may wait for the disk; beyond it a call's journal ends (a normal end needs none)."""
-LINGER_S = 0.005
-"""Journal entries that nobody waits for are gathered this long into one commit."""
+LINGER_S = 0.05
+"""Journal entries that nobody waits for are gathered this long into one commit; a crash may lose them."""
+GROUP_EVERY_S = 0.005
+"""Groups begin this far apart at least, so that under load those who wait share a commit."""
 SPACE_CHECK_S = 1.0
 TIMEOUT_S = 30.0
 """After this a waiter is told that the disk does not answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a call's journal."""
+class Entry(NamedTuple):
+    """One line of a call's journal: a tuple in the order of the columns, as the driver takes it."""
 
     call_id: str
     seq: int
@@ -86,17 +91,16 @@ class Database:
         # Out of "full" only with this much room, or the ballast just released would count as room.
         self._enough_bytes = ballast_bytes + max(min_free_bytes, ballast_bytes)
         self._ballast = Ballast(folder, disk, ballast_bytes)
+        # The loop appends and the thread takes from the left, each in one step: no lock.
         self._queue: deque[_Job | Entry] = deque()
-        self._entries = 0
         # Counters of a lifetime, each with one writer: the loop counts what came in, the thread what is on disk.
         self._appended = 0
         self._flushed = 0
-        self._insert_entry = insert(call_event).prefix_with("OR IGNORE", dialect="sqlite")
-        self._wake = threading.Condition()
+        self._filled = threading.Event()
         self._urgent = threading.Event()
-        self._is_closing = False
+        self._closing = threading.Event()
         self._is_retrying = False
-        self._looked_ms = clock.monotonic_ms()
+        self._looked_ms = self._began_ms = clock.monotonic_ms()
         self._health = StorageHealth.OK
         self._waiting = asyncio.Semaphore(MAX_WAITING_JOBS)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="retold-read")
@@ -111,12 +115,10 @@ class Database:
 
     async def close(self) -> None:
         """Commit what is queued, then close every connection, the writer's last; a second time does nothing."""
-        if self._is_closing:
+        if self._closing.is_set():
             return
-        with self._wake:
-            self._is_closing = True
-            self._wake.notify()
-        self._urgent.set()
+        for event in (self._closing, self._filled, self._urgent):
+            event.set()
         await asyncio.to_thread(self._shut)
 
     @property
@@ -141,10 +143,11 @@ class Database:
 
         Gives its number for `flushed`; None when the queue is full.
         """
-        if self._entries >= MAX_ENTRIES or self._health is StorageHealth.BROKEN:
+        if self._appended - self._flushed >= MAX_ENTRIES or self._health is StorageHealth.BROKEN:
             return None
-        self._put(entry)
+        self._queue.append(entry)
         self._appended += 1
+        self._filled.set()
         return self._appended
 
     async def flushed(self, number: int) -> None:
@@ -160,7 +163,8 @@ class Database:
         async with self._waiting:
             self._refuse_if_hopeless(is_essential=is_essential)
             job = _Job(work, is_essential, self._loop.create_future())
-            self._put(job)
+            self._queue.append(job)
+            self._filled.set()
             self._urgent.set()
             try:
                 with anyio.fail_after(TIMEOUT_S):
@@ -192,12 +196,6 @@ class Database:
         if self._health is StorageHealth.FULL and not is_essential:
             raise StorageFull("no space left in the data folder; free some, no restart is needed")
 
-    def _put(self, item: _Job | Entry) -> None:
-        with self._wake:
-            self._queue.append(item)
-            self._entries += isinstance(item, Entry)
-            self._wake.notify()
-
     # --- the writer thread ---
 
     def _open(self) -> tuple[Engine, Engine]:
@@ -207,6 +205,7 @@ class Database:
             writer = writer_engine(self._path)
             with self._turn, writer.begin() as connection:
                 upgrade(connection)
+            self._insert_entry = str(_INSERT_ENTRY.compile(dialect=writer.dialect))
             if not self._ballast.load():
                 self._health = StorageHealth.FULL
             self._look_at_space()
@@ -226,31 +225,27 @@ class Database:
 
     def _run(self) -> None:
         with self._writer.connect() as connection:
-            while True:
+            while self._queue or not self._closing.is_set():
                 batch = self._take()
                 if self._clock.monotonic_ms() - self._looked_ms >= SPACE_CHECK_S * 1000:
                     self._look_at_space()
                 if batch:
                     self._commit(connection, batch)
-                elif self._is_closing:
-                    return
 
     def _take(self) -> list[_Job | Entry]:
         """Everything queued; waits for something, for a second at most."""
-        if self._is_retrying:
-            # Held entries are tried once a second, unless a job asks earlier.
-            self._urgent.wait(SPACE_CHECK_S)
-        with self._wake:
-            self._wake.wait_for(lambda: self._queue or self._is_closing, SPACE_CHECK_S)
-            if not self._queue:
-                return []
-        self._urgent.wait(LINGER_S)
-        with self._wake:
-            self._urgent.clear()
-            batch = list(self._queue)
-            self._queue.clear()
-            self._entries = 0
-        return batch
+        if not self._filled.wait(SPACE_CHECK_S):
+            return []
+        # Held entries are tried once a second, unless a job asks earlier.
+        self._urgent.wait(SPACE_CHECK_S if self._is_retrying else LINGER_S)
+        rest_s = GROUP_EVERY_S - (self._clock.monotonic_ms() - self._began_ms) / 1000
+        if rest_s > 0:
+            self._closing.wait(rest_s)
+        self._began_ms = self._clock.monotonic_ms()
+        # Cleared before the queue is emptied: what comes in between is taken with this group or announced again.
+        self._filled.clear()
+        self._urgent.clear()
+        return [self._queue.popleft() for _ in range(len(self._queue))]
 
     def _commit(self, connection: Connection, batch: Sequence[_Job | Entry]) -> None:
         try:
@@ -263,36 +258,41 @@ class Database:
 
     def _attempt(self, connection: Connection, batch: Sequence[_Job | Entry]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
+        entries: list[Entry] = []
+        inserted = 0
         self._disk.database("begin")
         with self._turn, connection.begin():
-            for is_entry, items in groupby(batch, key=lambda item: isinstance(item, Entry)):
-                if is_entry:
-                    self._insert(connection, [item for item in items if isinstance(item, Entry)])
+            for item in batch:
+                if isinstance(item, Entry):
+                    entries.append(item)
+                elif item.work is None:
+                    outcomes.append(_Outcome(item))
                 else:
-                    outcomes += [self._do(connection, item) for item in items if isinstance(item, _Job)]
+                    # A job sees what was queued before it, and nothing of what came after.
+                    inserted += self._insert(connection, entries)
+                    entries = []
+                    outcomes.append(self._do(connection, item, item.work))
+            inserted += self._insert(connection, entries)
             self._disk.database("commit")
-        entries = sum(isinstance(item, Entry) for item in batch)
-        if entries:
+        if inserted:
             crash_point("journal_committed")
-        self._flushed += entries
+        self._flushed += inserted
         return outcomes
 
-    def _insert(self, connection: Connection, entries: list[Entry]) -> None:
-        self._disk.database("statement")
-        # A line that is there already is the same line: a group is tried again as a whole.
-        connection.execute(
-            self._insert_entry,
-            [{"call_id": one.call_id, "seq": one.seq, "at_ms": one.at_ms, "event": one.event} for one in entries],
-        )
-        crash_point("journal_in_transaction")
+    def _insert(self, connection: Connection, entries: Sequence[Entry]) -> int:
+        """Insert these entries; gives how many they are."""
+        if entries:
+            self._disk.database("statement")
+            # The driver's own cursor: SQLAlchemy's way to it costs as much as ten entries.
+            connection.connection.cursor().executemany(self._insert_entry, entries)
+            crash_point("journal_in_transaction")
+        return len(entries)
 
-    def _do(self, connection: Connection, job: _Job) -> _Outcome:
-        if job.work is None:
-            return _Outcome(job)
+    def _do(self, connection: Connection, job: _Job, work: Callable[[Connection], Any]) -> _Outcome:
         try:
             with connection.begin_nested():
                 self._disk.database("statement")
-                return _Outcome(job, result=job.work(connection))
+                return _Outcome(job, result=work(connection))
         except Exception as error:
             if as_storage_error(error) is not None:
                 raise
@@ -313,7 +313,7 @@ class Database:
             if isinstance(item, _Job) and not (is_first_full and item.is_essential)
         ]
         self._settle(doomed)
-        if isinstance(error, StorageBroken) or self._is_closing:
+        if isinstance(error, StorageBroken) or self._closing.is_set():
             return
         entries = [item for item in batch if isinstance(item, Entry)]
         kept = [item for item in batch if isinstance(item, Entry) or item.is_essential]
@@ -321,9 +321,8 @@ class Database:
             self._commit(connection, kept)
         elif entries:
             self._is_retrying = True
-            with self._wake:
-                self._queue.extendleft(reversed(entries))
-                self._entries += len(entries)
+            self._queue.extendleft(reversed(entries))
+            self._filled.set()
 
     def _look_at_space(self) -> None:
         self._looked_ms = self._clock.monotonic_ms()

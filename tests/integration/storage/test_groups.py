@@ -1,0 +1,109 @@
+"""What shares a commit, and in which order a group is written."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+from sqlalchemy import Connection, func, select
+
+from retold.clock import SystemClock
+from retold.storage.database import GROUP_EVERY_S, LINGER_S, Database, Entry
+from retold.storage.journal import DatabaseJournal
+from retold.storage.tables import call_event
+from support.stored import FaultyDisk
+
+pytestmark = pytest.mark.anyio
+
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+def disk() -> FaultyDisk:
+    return FaultyDisk(lambda _number, _operation: False)
+
+
+@pytest.fixture
+async def database(tmp_path: Path, disk: FaultyDisk) -> AsyncGenerator[Database]:
+    opened = Database(tmp_path, clock=CLOCK, disk=disk, ballast_bytes=4096)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+def entry(seq: int) -> Entry:
+    return Entry("call_1", seq, float(seq), b"%d" % seq)
+
+
+def kept(connection: Connection) -> int:
+    return connection.scalar(select(func.count()).select_from(call_event)) or 0
+
+
+def most_groups(since_ms: float, every_s: float) -> int:
+    """How many groups fit in the time since then, each this long after the one before."""
+    return int((CLOCK.monotonic_ms() - since_ms) / 1000 / every_s) + 1
+
+
+async def test_entries_that_nobody_waits_for_are_gathered(database: Database, disk: FaultyDisk) -> None:
+    began_ms = CLOCK.monotonic_ms()
+    for seq in range(40):
+        database.append(entry(seq))
+        await anyio.sleep(LINGER_S / 10)
+    assert disk.operations.count("commit") <= most_groups(began_ms, LINGER_S)
+    assert await database.write(kept) == 40
+
+
+async def test_entries_that_nobody_waits_for_reach_the_disk_by_themselves(database: Database) -> None:
+    database.append(entry(1))
+    with anyio.fail_after(10):
+        while not await database.read(kept):  # noqa: ASYNC110 - the writer thread has no event to wait for
+            await anyio.sleep(LINGER_S)
+
+
+async def test_those_who_wait_under_load_share_commits(database: Database, disk: FaultyDisk) -> None:
+    journal = DatabaseJournal(database, "call_1")
+    began_ms = CLOCK.monotonic_ms()
+    for seq in range(40):
+        journal.append(seq, float(seq), b"event")
+        await journal.committed()
+        assert disk.operations.count("commit") <= most_groups(began_ms, GROUP_EVERY_S)
+    assert await database.read(kept) == 40
+
+
+async def test_a_job_sees_the_entries_before_it_and_none_behind_it(database: Database) -> None:
+    seen: list[int] = []
+
+    async def look() -> None:
+        seen.append(await database.write(kept))
+
+    async with anyio.create_task_group() as tasks:
+        for seq in range(5):
+            database.append(entry(seq))
+            tasks.start_soon(look)
+            await anyio.lowlevel.checkpoint()
+    assert seen == [1, 2, 3, 4, 5]
+
+
+async def test_entries_with_one_who_waits_between_them_are_one_statement(database: Database, disk: FaultyDisk) -> None:
+    journal = DatabaseJournal(database, "call_1")
+    async with anyio.create_task_group() as tasks:
+        for seq in range(200):
+            journal.append(seq, float(seq), b"event")
+            tasks.start_soon(journal.committed)
+            await anyio.lowlevel.checkpoint()
+    assert disk.operations.count("statement") <= disk.operations.count("commit")
+    assert await database.read(kept) == 200
+
+
+async def test_what_is_queued_at_the_end_is_kept(tmp_path: Path, disk: FaultyDisk) -> None:
+    for start in (0, 100):
+        database = Database(tmp_path, clock=CLOCK, disk=disk, ballast_bytes=4096)
+        await database.open()
+        for seq in range(start, start + 100):
+            database.append(entry(seq))
+        await database.close()
+    database = Database(tmp_path, clock=CLOCK, disk=disk, ballast_bytes=4096)
+    await database.open()
+    assert await database.read(kept) == 200
+    await database.close()
