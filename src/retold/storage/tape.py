@@ -1,7 +1,7 @@
 """The recording of a running call (ports.Tape): raw PCM in two spool files, written by one thread for all calls.
 
 ```
-write_caller/write_agent -> pieces in memory -> [every 100 ms] pwrite at the sample position -> [each second] fdatasync
+write_caller/write_agent -> pieces in memory -> [every 200 ms] pwrite at the sample position -> [each second] fdatasync
 ```
 Samples are addressed by position, so the channels cannot drift apart, and what nobody wrote is silence (a hole in
 the file).
@@ -21,9 +21,10 @@ from retold.audio.pcm import BYTES_PER_SAMPLE
 from retold.crash import crash_point
 from retold.storage.disk import Disk
 
-FLUSH_S = 0.1
-SYNC_EVERY = 10
-"""A file is synced with every tenth flush that wrote to it: about each second."""
+FLUSH_S = 0.2
+"""A killed process loses this much audio, and what the writes of one round take."""
+SYNC_EVERY = 5
+"""A file is synced with every fifth flush that wrote to it: about each second."""
 MAX_PENDING_BYTES = 2 * 5 * 48_000 * BYTES_PER_SAMPLE
 """What may wait for the disk per call, 5 s at 48 kHz; beyond it audio is dropped and the recording is flagged."""
 CHANNELS = ("caller", "agent")
