@@ -23,13 +23,15 @@ class Application:
     def __init__(self) -> None:
         self.came: list[tuple[str, bytes | str]] = []
         self.divert: Callable[[Callable[[bytes], None] | None], None] | None = None
+        self.extensions: dict[str, Any] = {}
         self.may_receive = anyio.Event()
         self.has_news = anyio.Event()
         self.has_accepted = anyio.Event()
 
     async def serve(self, websocket: WebSocket) -> None:
         await websocket.accept()
-        self.divert = websocket.scope["extensions"][DIRECT]
+        self.extensions = websocket.scope["extensions"]
+        self.divert = self.extensions[DIRECT]
         self.has_accepted.set()
         await self.may_receive.wait()
         while (message := await websocket.receive())["type"] != "websocket.disconnect":
@@ -105,3 +107,12 @@ async def test_fragments_are_handed_over_in_one_piece() -> None:
         await client.send([b"a", b"b", b"c"])
         await application.until(2)
     assert application.came[1:] == [("direct", b"abc")]
+
+
+async def test_connection_that_is_over_is_not_held_by_its_scope() -> None:
+    application = Application()
+    application.may_receive.set()
+    async with connected(application):
+        await application.has_accepted.wait()
+        assert DIRECT in application.extensions
+    assert DIRECT not in application.extensions

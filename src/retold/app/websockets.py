@@ -19,6 +19,7 @@ class DirectWebSockets(WebSocketsSansIOProtocol):
     """One connection; the application's `take` must neither wait nor raise."""
 
     _take: Callable[[bytes], None] | None = None
+    _is_offered = False
 
     def handle_connect(self, event: Request) -> None:
         """Offer the short way to the application."""
@@ -26,6 +27,7 @@ class DirectWebSockets(WebSocketsSansIOProtocol):
         if self.response.status_code == 101:
             # The application's task was made just now and has not run yet.
             cast("dict[str, Any]", self.scope)["extensions"][DIRECT] = self._divert
+            self._is_offered = True
 
     def send_receive_event_to_app(self) -> None:
         """Hand a whole message over, by one way or the other."""
@@ -35,6 +37,12 @@ class DirectWebSockets(WebSocketsSansIOProtocol):
         chunk = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
         self.frames = []
         self._take(chunk)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take the offer back: a scope and a connection that hold each other outlive the call."""
+        super().connection_lost(exc)
+        if self._is_offered:
+            cast("dict[str, Any]", self.scope)["extensions"].pop(DIRECT)
 
     def _divert(self, take: Callable[[bytes], None] | None) -> None:
         self._take = take

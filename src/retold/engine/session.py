@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from structlog.stdlib import get_logger
 
 from retold.clock import CallClock
@@ -18,11 +17,12 @@ from retold.domain.reasons import DisconnectionReason, reason_for
 from retold.engine import actions as do
 from retold.engine import timeline as t
 from retold.engine.hearing import Hearing
+from retold.engine.inbox import Inbox
 from retold.engine.leg import Leg, closing
 from retold.engine.rules import Rules, changed
 from retold.engine.speaking import Speaking
 from retold.engine.telling import Telling
-from retold.engine.turn_events import InterruptBegun, Stopped, Tick, TurnEvent
+from retold.engine.turn_events import InterruptBegun, Stopped, Tick
 from retold.engine.turns import Phase, State, deadline, step
 from retold.ports import (
     Act,
@@ -49,8 +49,6 @@ LAST_WORDS_TIMEOUT_S = 1.5
 """Longest wait for the final words of a caller who was speaking at the end."""
 GOODBYE_TIMEOUT_S = 0.5
 """Longest wait for each goodbye."""
-MAX_INBOX = 1000
-"""Events waiting for turn taking; a session that falls this far behind has failed."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,25 +68,23 @@ class CallSession:
     voice: VoiceSettings
     language: str
     _state: State = field(default_factory=State, init=False)
-    _is_overrun: bool = field(default=False, init=False)
     _interrupt: do.ReplyRef | None = field(default=None, init=False)
-    _inbox: MemoryObjectSendStream[TurnEvent] = field(init=False)
-    _inbox_out: MemoryObjectReceiveStream[TurnEvent] = field(init=False)
+    _inbox: Inbox = field(default_factory=Inbox, init=False)
     _hearing: Hearing = field(init=False)
     _speaking: Speaking = field(init=False)
     _telling: Telling = field(init=False)
 
     def __post_init__(self) -> None:
-        self._inbox, self._inbox_out = anyio.create_memory_object_stream[TurnEvent](MAX_INBOX)
-        leg = Leg(self.transport, self.tape, self.timeline, self.clock, self._post)
-        self._telling = Telling(leg, self.responder)
-        self._hearing = Hearing(leg, vad=self.voices.vad(), stt=self.voices.stt, on_partial=self._telling.partial)
-        self._speaking = Speaking(leg, tts=self.voices.tts, voice=self.voice, on_words=self._on_words)
+        # No part may hold the session: see inbox.py.
+        leg = Leg(self.transport, self.tape, self.timeline, self.clock, self._inbox.post)
+        self._telling = telling = Telling(leg, self.responder)
+        self._hearing = Hearing(leg, vad=self.voices.vad(), stt=self.voices.stt, on_partial=telling.partial)
+        self._speaking = Speaking(leg, tts=self.voices.tts, voice=self.voice, on_words=lambda _event: telling.look())
 
     async def run(self) -> None:
         """Hold the conversation until it ends; the first EndIntended in the timeline says why."""
         try:
-            async with self._inbox, self._inbox_out, anyio.create_task_group() as tasks:
+            async with anyio.create_task_group() as tasks:
                 heard_all = anyio.Event()
                 tasks.start_soon(self._guard, self._listen)
                 tasks.start_soon(self._guard, self._transcribe, heard_all.set)
@@ -105,12 +101,13 @@ class CallSession:
                         await self._wind_down(heard_all)
                     tasks.cancel_scope.cancel()
         finally:
+            self._inbox.close()
             self._speaking.close()
             self._hearing.close()
 
     def stop(self, reason: DisconnectionReason, detail: str) -> None:
         """End the call from outside: stop-call, drain."""
-        self._post(Stopped(self.clock.now_ms(), reason, detail))
+        self._inbox.post(Stopped(self.clock.now_ms(), reason, detail))
 
     # --- turn taking --------------------------------------------------------------------------
 
@@ -118,7 +115,7 @@ class CallSession:
         next_heartbeat_ms = HEARTBEAT_MS
         while self._state.phase is not Phase.CLOSED:
             due_ms = min(deadline(self._state, self.rules), next_heartbeat_ms, self._no_audio_ms())
-            event = await self._next_event(due_ms)
+            event = await self._inbox.next(due_ms - self.clock.now_ms())
             now_ms = self.clock.now_ms()
             if now_ms >= next_heartbeat_ms:
                 self.timeline.append(t.Heartbeat(at_ms=now_ms))
@@ -126,22 +123,12 @@ class CallSession:
             self._hearing.check_stall()
             if now_ms >= self._no_audio_ms():
                 event = Stopped(now_ms, DisconnectionReason.ERROR_NO_AUDIO_RECEIVED, "no audio came from the caller")
-            if self._is_overrun:
+            if self._inbox.is_overrun:
                 event = Stopped(now_ms, DisconnectionReason.ERROR_RETELL, "turn taking fell behind; lower the load")
             self._state, wanted = step(self._state, event or Tick(now_ms), self.rules)
             for action in wanted:
                 await self._perform(action)
             self._telling.look()
-
-    async def _next_event(self, due_ms: float) -> TurnEvent | None:
-        """The next event, or None when there is none until `due_ms`; what has happened goes before what is due."""
-        try:
-            return self._inbox_out.receive_nowait()
-        except anyio.WouldBlock:
-            pass
-        with anyio.move_on_after(max(0.0, due_ms - self.clock.now_ms()) / 1000):
-            return await self._inbox_out.receive()
-        return None
 
     def _no_audio_ms(self) -> float:
         return self._hearing.last_audio_ms + self.rules.no_audio_timeout_ms
@@ -184,15 +171,6 @@ class CallSession:
         )
         await self._telling.ask(action)
 
-    def _post(self, event: TurnEvent) -> None:
-        try:
-            self._inbox.send_nowait(event)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            pass  # the call is over; nobody needs the event
-        except anyio.WouldBlock:
-            get_logger().error("inbox_full", phase=self._state.phase.value)
-            self._is_overrun = True
-
     # --- tasks --------------------------------------------------------------------------------
 
     async def _guard(self, task: Callable[[], Awaitable[None]], done: Callable[[], None] | None = None) -> None:
@@ -200,7 +178,11 @@ class CallSession:
         try:
             await task()
         except Exception as error:  # noqa: BLE001 - the call is the border: any bug ends this call and no other
-            self._post(Stopped(self.clock.now_ms(), self._reason_for(error), str(error) or type(error).__name__))
+            self._inbox.post(Stopped(self.clock.now_ms(), self._reason_for(error), str(error) or type(error).__name__))
+        except anyio.get_cancelled_exc_class():
+            # The task ends here either way, and only with its call. Raised further, the error and anyio's frames that
+            # see it would hold each other, and with them the whole call, until the cycle collector comes by.
+            pass
         finally:
             if done is not None:
                 done()
@@ -216,7 +198,7 @@ class CallSession:
 
     async def _listen(self) -> None:
         await self.transport.listen(self._hearing.take)
-        self._post(Stopped(self.clock.now_ms(), DisconnectionReason.USER_HANGUP, "the caller left"))
+        self._inbox.post(Stopped(self.clock.now_ms(), DisconnectionReason.USER_HANGUP, "the caller left"))
 
     async def _transcribe(self) -> None:
         await self._hearing.transcribe(self.language)
@@ -245,10 +227,10 @@ class CallSession:
                 await self.transport.send_event({"event_type": "metadata", "metadata": metadata})
             case ChangeRules():
                 self.rules = changed(self.rules, act)
-                self._post(Tick(now_ms))
+                self._inbox.post(Tick(now_ms))
             case HangUp():
                 detail = "the LLM server closed its websocket with code 1000"
-                self._post(Stopped(now_ms, DisconnectionReason.AGENT_HANGUP, detail))
+                self._inbox.post(Stopped(now_ms, DisconnectionReason.AGENT_HANGUP, detail))
             case RoundTrip(rtt_ms=rtt_ms):
                 self.timeline.append(t.RoundTripMeasured(at_ms=now_ms, rtt_ms=rtt_ms))
             case Traffic(direction=direction, text=text):
@@ -277,7 +259,7 @@ class CallSession:
             return ref if ref == self._state.reply and not is_overtaken else None
         if self._interrupt is None or say.interrupt_id != self._interrupt.interrupt_id:
             self._interrupt = do.ReplyRef(self._state.next_response_id - 1, say.interrupt_id)
-            self._post(InterruptBegun(self.clock.now_ms(), self._interrupt))
+            self._inbox.post(InterruptBegun(self.clock.now_ms(), self._interrupt))
             return self._interrupt
         return self._interrupt if self._speaking.is_making(self._interrupt) else None
 
@@ -285,9 +267,6 @@ class CallSession:
 
     def _note(self, text: str) -> None:
         self.timeline.append(t.Noted(at_ms=self.clock.now_ms(), text=text))
-
-    def _on_words(self, _event: t.WordsPlayed) -> None:
-        self._telling.look()
 
     # --- the end ------------------------------------------------------------------------------
 
