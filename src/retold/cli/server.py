@@ -1,5 +1,6 @@
 """Runs one server in this process: banner, signals, drain."""
 
+import asyncio
 import errno
 import gc
 import importlib.resources
@@ -17,7 +18,7 @@ import typer
 from anyio.abc import TaskStatus
 
 from retold import __version__
-from retold.app import App, bind, build_app, listening
+from retold.app import App, bind, build_app, listening, started_pool
 from retold.cli.failure import fail
 from retold.clock import SystemClock
 from retold.domain.agent import DEMO_AGENT_ID
@@ -52,6 +53,7 @@ def run(settings: Settings, disk: Disk | None = None) -> int:
 
 async def _serve(settings: Settings, listener: socket.socket, disk: Disk | None) -> int:
     leaving = _Leaving()
+    asyncio.get_running_loop().set_default_executor(started_pool())
     async with build_app(settings, SystemClock(), disk).running() as app, anyio.create_task_group() as tasks:
         await tasks.start(leaving.watch_signals)
         tasks.start_soon(leaving.watch_storage, app.store)
