@@ -146,10 +146,11 @@ async def test_interruption_clears_what_is_buffered(server: ServerProcess) -> No
         pytest.param(b"", id="empty"),
         pytest.param(bytes(24_000 * 2), id="a second at once"),
         pytest.param('{"event": "start"}', id="unknown text"),
-        pytest.param(bytes(3_000_000), id="over the message limit"),
+        # In parts: a frame refused by its header leaves data unread, and TCP may then drop the close code.
+        pytest.param([bytes(32 * 1024)] * 33, id="over the message limit"),
     ],
 )
-async def test_malformed_frame_ends_the_call(server: ServerProcess, nonsense: str | bytes) -> None:
+async def test_malformed_frame_ends_the_call(server: ServerProcess, nonsense: str | bytes | list[bytes]) -> None:
     async with house(server) as place:
         call_id = await place.web_call()
         async with audio_client(place.address(call_id)) as caller:

@@ -66,7 +66,11 @@ def is_running(pid: int) -> bool:
     A killed process is a zombie as soon as its first thread is gone, while another may yet be inside an fsync, with all
     locks of the process: who reads its database then does not see what that fsync commits.
     """
-    return any(_state(task) not in (None, "Z", "X") for task in Path(f"/proc/{pid}/task").glob("*"))
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return any(_state(task) not in (None, "Z", "X") for task in tasks)
 
 
 def _state(task: Path) -> str | None:
