@@ -4,8 +4,10 @@ Wire shapes of `transcript_object` and `transcript_with_tool_calls` (SDK 6.2.13 
 word times are seconds of call time there, milliseconds inside the engine.
 """
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from itertools import compress, count
+from operator import is_not
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -80,6 +82,30 @@ class ToolCallResult(msgspec.Struct, frozen=True):
 
 
 TranscriptItem = Utterance | ToolCallInvocation | ToolCallResult
+
+_Form = TypeVar("_Form")
+
+
+class Forms(Generic[_Form]):
+    """A form of each item of a growing transcript, such as its JSON.
+
+    What stands before the first item that is another object keeps its form: a long call's transcript is shown many
+    times, and would otherwise cost milliseconds each.
+    """
+
+    def __init__(self, form_of: Callable[[TranscriptItem], _Form]) -> None:
+        self._form_of = form_of
+        self._items: Sequence[TranscriptItem] = ()
+        self._forms: list[_Form] = []
+
+    def of(self, items: Sequence[TranscriptItem]) -> list[_Form]:
+        """The forms of these items; they must not be changed."""
+        # All in C, for these are thousands.
+        first_other = next(compress(count(), map(is_not, self._items, items)), min(len(self._items), len(items)))
+        self._forms[first_other:] = [self._form_of(item) for item in items[first_other:]]
+        self._items = tuple(items)
+        return self._forms.copy()
+
 
 UNINTELLIGIBLE = "(unintelligible audio)"
 """Content of an utterance in which speech was heard but no words (Retell's literal)."""

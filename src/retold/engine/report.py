@@ -1,20 +1,14 @@
 """Pure folds: timeline in, report out. Nothing here is measured; everything was already an event."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from retold.domain.latency import CallLatency, stats
 from retold.domain.reasons import DisconnectionReason
-from retold.domain.transcript import (
-    UNINTELLIGIBLE,
-    ToolCallInvocation,
-    ToolCallResult,
-    TranscriptItem,
-    Utterance,
-    Word,
-)
+from retold.domain.transcript import TranscriptItem, Utterance
 from retold.engine import timeline as t
+from retold.engine.transcript_fold import TranscriptFold
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,121 +22,6 @@ class CallReport:
     items: tuple[TranscriptItem, ...]
     """The utterances with tool calls woven in at the word at which they happened."""
     latency: CallLatency
-
-
-@dataclass(slots=True)
-class _Passage:
-    """One utterance of the caller or one reply of the agent, while it grows."""
-
-    start_ms: float
-    utterance: Utterance
-
-
-@dataclass(slots=True)
-class TranscriptFold:
-    """The transcript so far; feed it events in order, ask for it at any time."""
-
-    _user: dict[int, _Passage] = field(default_factory=dict[int, _Passage])
-    _agent: dict[tuple[int, int | None], _Passage] = field(default_factory=dict[tuple[int, int | None], _Passage])
-    _tools: list[tuple[float, ToolCallInvocation | ToolCallResult]] = field(
-        default_factory=list[tuple[float, ToolCallInvocation | ToolCallResult]]
-    )
-
-    def apply(self, event: t.AnyEvent) -> bool:
-        """Take one event; True when the transcript changed."""
-        match event:
-            case t.UserTranscribed():
-                self.hear(
-                    event.utterance, event.words, onset_ms=event.onset_ms, is_unintelligible=event.is_unintelligible
-                )
-            case t.WordsPlayed():
-                self._play(event)
-            case t.ToolCallStarted(tool_call_id=tool_call_id, name=name, arguments=arguments):
-                self._tools.append((event.at_ms, ToolCallInvocation(tool_call_id, name, arguments)))
-            case t.ToolCallEnded(tool_call_id=tool_call_id, content=content, successful=successful):
-                self._tools.append((event.at_ms, ToolCallResult(tool_call_id, content, successful)))
-            case _:
-                return False
-        return True
-
-    def hear(
-        self, utterance: int, words: Sequence[Word], *, onset_ms: float = 0.0, is_unintelligible: bool = False
-    ) -> None:
-        """Set the caller's words of one utterance; also used for words that are not final yet."""
-        if not words and not is_unintelligible:
-            if utterance in self._user and self._user[utterance].utterance.words:
-                del self._user[utterance]
-            return
-        start_ms = words[0].start_ms if words else onset_ms
-        content = " ".join(word.text for word in words) or UNINTELLIGIBLE
-        self._user[utterance] = _Passage(start_ms, Utterance(role="user", words=tuple(words), content=content))
-
-    def _play(self, event: t.WordsPlayed) -> None:
-        key = (event.response_id, event.interrupt_id)
-        known = self._agent.get(key)
-        words = (known.utterance.words if known else ()) + event.words
-        self._agent[key] = _Passage(
-            words[0].start_ms,
-            Utterance(
-                role="agent",
-                words=words,
-                response_id=event.response_id,
-                interrupt_id=event.interrupt_id,
-                content=" ".join(word.text for word in words),
-            ),
-        )
-
-    def utterances(self) -> tuple[Utterance, ...]:
-        """Both sides in the order they began; what the caller said in one go is one utterance."""
-        passages = sorted([*self._agent.values(), *self._user.values()], key=lambda passage: passage.start_ms)
-        merged: list[Utterance] = []
-        for passage in passages:
-            following = passage.utterance
-            if merged and merged[-1].role == following.role == "user":
-                merged[-1] = _joined(merged[-1], following)
-            else:
-                merged.append(following)
-        return tuple(merged)
-
-    def items(self) -> tuple[TranscriptItem, ...]:
-        """The utterances with each tool call where it happened: between two words, if need be."""
-        items: list[TranscriptItem] = list(self.utterances())
-        for at_ms, tool in self._tools:
-            items = _woven(items, at_ms, tool)
-        return tuple(items)
-
-
-def _joined(first: Utterance, second: Utterance) -> Utterance:
-    contents = [part.content for part in (first, second) if part.words] or [UNINTELLIGIBLE]
-    return Utterance(role=first.role, words=first.words + second.words, content=" ".join(contents))
-
-
-def _woven(
-    items: Sequence[TranscriptItem], at_ms: float, tool: ToolCallInvocation | ToolCallResult
-) -> list[TranscriptItem]:
-    """Insert after the last word that began before `at_ms`; a passage that goes on after it is split there."""
-    place = 0
-    for index, item in enumerate(items):
-        if not isinstance(item, Utterance) or (item.words and item.words[0].start_ms < at_ms):
-            place = index + 1
-    before, after = list(items[:place]), list(items[place:])
-    last = before[-1] if before else None
-    if isinstance(last, Utterance):
-        spoken = sum(word.start_ms < at_ms for word in last.words)
-        if 0 < spoken < len(last.words):
-            before[-1] = _part(last, last.words[:spoken])
-            return [*before, tool, _part(last, last.words[spoken:]), *after]
-    return [*before, tool, *after]
-
-
-def _part(utterance: Utterance, words: tuple[Word, ...]) -> Utterance:
-    return Utterance(
-        role=utterance.role,
-        words=words,
-        response_id=utterance.response_id,
-        interrupt_id=utterance.interrupt_id,
-        content=" ".join(word.text for word in words),
-    )
 
 
 @dataclass(slots=True)

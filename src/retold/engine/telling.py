@@ -11,10 +11,10 @@ from typing import Any
 import anyio
 from structlog.stdlib import get_logger
 
-from retold.domain.transcript import Word
+from retold.domain.transcript import Forms, Word
 from retold.engine.actions import Ask
 from retold.engine.leg import Leg
-from retold.engine.report import TranscriptFold
+from retold.engine.transcript_fold import TranscriptFold
 from retold.errors import StorageError
 from retold.ports import ReplyWanted, Responder, TranscriptChanged, Turn
 
@@ -30,6 +30,7 @@ class Telling:
         self._transport = leg.transport
         self._responder = responder
         self._fold = TranscriptFold()
+        self._shown = Forms(lambda item: item.wire())
         self._folded = 0
         self._changed_at = 0
         """Events up to the last one that changed the transcript."""
@@ -49,11 +50,11 @@ class Telling:
         self.look()
 
     def partial(self, utterance: int, words: tuple[Word, ...]) -> None:
-        """Words that are not final yet; they are told, but not kept."""
+        """Words that are not final yet; they are told if they are others than before, but not kept."""
         self._fold_new()
-        self._fold.hear(utterance, words)
-        self._has_changed = True
-        self.look()
+        if self._fold.hear(utterance, words):
+            self._has_changed = True
+            self.look()
 
     async def run(self) -> None:
         """Tell each change as soon as it is in the journal; runs until cancelled."""
@@ -89,14 +90,16 @@ class Telling:
     async def _tell(self) -> None:
         turn = self._turns.popleft() if self._turns else None
         self._has_changed = False
-        await self.committed()
+        # Words that are not final are in no journal: there is nothing to wait for.
+        if turn or self._changed_at > self._safe:
+            await self.committed()
         utterances = self._fold.utterances()
         await self._responder.send(TranscriptChanged(utterances, self._fold.items(), turn))
         if not self._transport.takes_updates:
             return
         update: Mapping[str, Any] = {
             "event_type": "update",
-            "transcript": [utterance.wire() for utterance in utterances],
+            "transcript": self._shown.of(utterances),
             **({"turntaking": turn.value} if turn else {}),
         }
         await self._transport.send_event(update)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from retold.domain.reasons import DisconnectionReason
 from retold.domain.transcript import UNINTELLIGIBLE, ToolCallInvocation, ToolCallResult, Utterance, Word
 from retold.engine import timeline as t
-from retold.engine.report import TranscriptFold, fold
+from retold.engine.report import fold
+from retold.engine.transcript_fold import TranscriptFold
 
 
 def words(text: str, *, at: float) -> tuple[Word, ...]:
