@@ -49,10 +49,10 @@ class ClientSocket:
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
 
-    async def send(self, text: str) -> None:
-        """Send one text frame; waits while the peer does not read. Raises SocketClosed."""
+    async def send(self, text: str | bytes) -> None:
+        """Send one text frame, bytes being UTF-8; waits while the peer does not read. Raises SocketClosed."""
         try:
-            await self._connection.send(text)
+            await self._connection.send(text, text=True)
         except ConnectionClosed as error:
             raise _closed(error) from error
 

@@ -43,7 +43,7 @@ class FakeSocket:
         """What the server received of one type."""
         return [message for message in self.sent if message["interaction_type"] == interaction_type]
 
-    async def send(self, text: str) -> None:
+    async def send(self, text: bytes) -> None:
         """The client's side: send."""
         if self.is_stuck:
             await anyio.sleep_forever()

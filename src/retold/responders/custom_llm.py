@@ -54,8 +54,8 @@ _BAD_PAYLOAD: Final = 1007
 class LlmSocket(Protocol):
     """An open text websocket: retold.outbound.ClientSocket, or a test's."""
 
-    async def send(self, text: str) -> None:
-        """Send one message. Raises SocketClosed."""
+    async def send(self, text: bytes) -> None:
+        """Send one text message, given as UTF-8. Raises SocketClosed."""
         ...
 
     async def receive(self) -> str | bytes:
@@ -202,8 +202,9 @@ class CustomLlm:
         socket = self._socket
         message: str | bytes | None = None
         try:
-            with anyio.fail_after(self._settings.llm_keepalive_timeout_ms / 1000):
-                await self._write_due(socket)
+            if self._has_to_write():
+                with anyio.fail_after(self._settings.llm_keepalive_timeout_ms / 1000):
+                    await self._write_due(socket)
             # What was written is told before the wait for an answer, so that its time in the log is the true one.
             if not self._exchange.has_waiting and not self._due:
                 with self._waiting(until_s=self._keepalive.deadline_s(), ends_with_send=True):
@@ -225,6 +226,10 @@ class CustomLlm:
         elif self._keepalive.is_lost(anyio.current_time()):
             await self._lost(socket, "no ping_pong from the LLM server in time")
 
+    def _has_to_write(self) -> bool:
+        is_ping_due = self._keepalive.is_ping_due(anyio.current_time())
+        return self._exchange.has_waiting or self._owes_call_details or is_ping_due
+
     async def _write_due(self, socket: LlmSocket) -> None:
         if self._owes_call_details:
             self._owes_call_details = False
@@ -234,13 +239,13 @@ class CustomLlm:
             timestamp_ms = self._clock.wall_ms()
             text = llm_protocol.ping_pong(timestamp_ms)
             self._keepalive.sent(timestamp_ms, anyio.current_time(), self._clock.monotonic_ms())
-            await self._write(socket, text, text)
+            await self._write(socket, text, text.decode())
         with_tool_calls = self._exchange.config.transcript_with_tool_calls
         for event in self._exchange.take():
             text = self._writer.write(event, with_tool_calls=with_tool_calls)
             await self._write(socket, text, llm_protocol.logged(event))
 
-    async def _write(self, socket: LlmSocket, text: str, log_text: str) -> None:
+    async def _write(self, socket: LlmSocket, text: bytes, log_text: str) -> None:
         self._due.append(Traffic("sent", log_text))
         await socket.send(text)
 

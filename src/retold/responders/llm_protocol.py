@@ -4,15 +4,14 @@ Source: Retell's "LLM WebSocket" page (2026) and the custom LLM demo servers. Pu
 A message that is not as the protocol says becomes `Unreadable`: it is dropped and noted, and the call goes on.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, assert_never
 
 import msgspec
 import orjson
 
-from retold.domain.transcript import TranscriptItem, Utterance
+from retold.domain.transcript import Forms, TranscriptItem
 from retold.ports import (
     ChangeRules,
     ForwardMetadata,
@@ -188,44 +187,40 @@ def _forwardable(metadata: Any) -> ForwardMetadata | Unreadable:
     return ForwardMetadata(metadata)
 
 
-def ping_pong(timestamp_ms: int) -> str:
+def ping_pong(timestamp_ms: int) -> bytes:
     """Our sign of life."""
-    return _dumps({"interaction_type": "ping_pong", "timestamp": timestamp_ms})
+    return orjson.dumps({"interaction_type": "ping_pong", "timestamp": timestamp_ms})
 
 
-def call_details(call: Mapping[str, Any]) -> str:
+def call_details(call: Mapping[str, Any]) -> bytes:
     """The call object, sent once per connection when the server asked for it."""
-    return _dumps({"interaction_type": "call_details", "call": call})
+    return orjson.dumps({"interaction_type": "call_details", "call": call})
 
 
 def logged_call_details(call: Mapping[str, Any]) -> str:
     """`call_details` for the public log: whoever reads that may not join the call."""
-    return call_details({key: value for key, value in call.items() if key != "access_token"})
+    return call_details({key: value for key, value in call.items() if key != "access_token"}).decode()
 
 
 class Writer:
-    """Writes transcript events of one call.
-
-    Utterances rarely change once the next one began, so their JSON is kept: a long call's transcript goes out many
-    times and would otherwise cost milliseconds each.
-    """
+    """Writes transcript events of one call; an utterance that has not changed is not encoded again."""
 
     def __init__(self) -> None:
-        self._transcript = _Written()
-        self._with_tool_calls = _Written()
+        self._transcript = Forms(_fragment)
+        self._with_tool_calls = Forms(_fragment)
 
-    def write(self, event: ReplyWanted | TranscriptChanged, *, with_tool_calls: bool) -> str:
+    def write(self, event: ReplyWanted | TranscriptChanged, *, with_tool_calls: bool) -> bytes:
         """`response_required`, `reminder_required` or `update_only` as compact JSON."""
-        parts = [_head(event), f'"transcript":{self._transcript.array(event.transcript)}']
+        message = {**_head(event), "transcript": self._transcript.of(event.transcript)}
         if with_tool_calls:
-            parts.append(f'"transcript_with_tool_calls":{self._with_tool_calls.array(event.with_tool_calls)}')
-        return "{" + ",".join(parts) + "}"
+            message["transcript_with_tool_calls"] = self._with_tool_calls.of(event.with_tool_calls)
+        return orjson.dumps(message)
 
 
 def logged(event: ReplyWanted | TranscriptChanged) -> str:
     """The same event for the public log: the last two utterances, without word times."""
     texts = [{"role": item.role, "content": item.content} for item in event.transcript[-LOGGED_UTTERANCES:]]
-    return "{" + _head(event) + f',"transcript":{_dumps(texts)}' + "}"
+    return orjson.dumps({**_head(event), "transcript": texts}).decode()
 
 
 def logged_text(text: str) -> str:
@@ -235,32 +230,13 @@ def logged_text(text: str) -> str:
     return f"{text[:_MAX_LOGGED_CHARS]}... ({len(text)} characters)"
 
 
-def _head(event: ReplyWanted | TranscriptChanged) -> str:
+def _head(event: ReplyWanted | TranscriptChanged) -> dict[str, Any]:
     if isinstance(event, ReplyWanted):
-        return f'"interaction_type":"{event.kind.value}","response_id":{event.response_id}'
+        return {"interaction_type": event.kind.value, "response_id": event.response_id}
     if event.turntaking is not None:
-        return f'"interaction_type":"update_only","turntaking":"{event.turntaking.value}"'
-    return '"interaction_type":"update_only"'
+        return {"interaction_type": "update_only", "turntaking": event.turntaking.value}
+    return {"interaction_type": "update_only"}
 
 
-class _Written:
-    """The JSON of a growing list of transcript items, item by item."""
-
-    def __init__(self) -> None:
-        self._items: list[TranscriptItem] = []
-        self._texts: list[str] = []
-
-    def array(self, items: Sequence[Utterance] | Sequence[TranscriptItem]) -> str:
-        del self._items[len(items) :], self._texts[len(items) :]
-        for index, item in enumerate(items):
-            if index == len(self._items):
-                self._items.append(item)
-                self._texts.append(_dumps(item.wire()))
-            elif self._items[index] is not item and self._items[index] != item:
-                self._items[index] = item
-                self._texts[index] = _dumps(item.wire())
-        return f"[{','.join(self._texts)}]"
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _fragment(item: TranscriptItem) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(item.wire()))

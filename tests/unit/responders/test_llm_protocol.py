@@ -168,7 +168,7 @@ def test_requests_carry_the_whole_transcript_with_word_times_in_seconds() -> Non
             {"role": "user", "content": "When?", "words": [{"word": "When?", "start": 1.0, "end": 1.3}]},
         ],
     }
-    assert '": ' not in text
+    assert b'": ' not in text
 
 
 def test_tool_calls_are_woven_in_when_configured() -> None:
@@ -194,6 +194,34 @@ def test_kept_json_never_goes_stale(transcripts: list[list[Utterance]]) -> None:
     for transcript in transcripts:
         sent = json.loads(writer.write(TranscriptChanged(transcript, transcript), with_tool_calls=True))
         assert sent["transcript"] == sent["transcript_with_tool_calls"] == [item.wire() for item in transcript]
+
+
+def compact(value: object) -> str:
+    """What JavaScript's JSON.stringify makes of it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+UTTERANCES = st.builds(
+    Utterance,
+    role=st.sampled_from(["agent", "user"]),
+    words=st.lists(
+        st.builds(Word, st.text(), st.floats(0, 1e8), st.floats(0, 1e8)),
+        max_size=3,
+    ).map(tuple),
+    response_id=st.none() | st.integers(0, 1000),
+    content=st.text(),
+)
+
+
+@given(st.lists(UTTERANCES, max_size=4), st.builds(ToolCallInvocation, st.text(), st.text(), st.text()))
+def test_every_byte_is_that_of_compact_json(said: list[Utterance], tool: ToolCallInvocation) -> None:
+    event = ReplyWanted(2, ReplyKind.RESPONSE, said, [tool, *said])
+    head = {"interaction_type": "response_required", "response_id": 2}
+    transcript = [item.wire() for item in said]
+    sent = {**head, "transcript": transcript, "transcript_with_tool_calls": [tool.wire(), *transcript]}
+    assert Writer().write(event, with_tool_calls=True).decode() == compact(sent)
+    last = [{"role": item.role, "content": item.content} for item in said[-2:]]
+    assert logged(event) == compact({**head, "transcript": last})
 
 
 def test_the_log_shows_the_last_two_utterances() -> None:
