@@ -32,6 +32,7 @@ BENCHES = {
     "leaks": 600,
     "recording": 300,
     "startup": 120,
+    "transcript": 60,
     "speech": 600,
 }
 """Every bench and the seconds it may take."""
