@@ -120,6 +120,7 @@ class SpeechToText(Protocol):
     def stream(self, audio: AsyncIterator[SpeechAudio], language: str) -> AsyncIterator[Transcribed]:
         """Recognise 16 kHz PCM as it comes. Each `is_pause` piece is answered by one final, also when it has no words.
 
+        In between comes a partial when, and only when, there are other words than before to rely on.
         Raises RecognitionFailed when it cannot go on.
         """
         ...

@@ -67,6 +67,12 @@ async def test_partials_grow_with_the_audio() -> None:
     assert [partial.words[-1].end_ms for partial in partials] == [300, 600, 900]
 
 
+async def test_audio_that_adds_no_word_brings_no_partial() -> None:
+    pieces = [piece(0, at, sound(40)) for at in range(0, 2000, 40)]
+    shown = [[word.text for word in partial.words] for partial in await heard(NO_DELAY, *pieces)]
+    assert shown == [["one"], ["one", "two"], ["one", "two", "three"]]
+
+
 async def test_going_on_after_a_pause_brings_one_more_final_with_all_words() -> None:
     first, second = await heard(NO_DELAY, piece(0, 0, sound(200), pause=True), piece(0, 200, sound(400), pause=True))
     assert [word.text for word in first.words] == [word.text for word in second.words]
