@@ -24,8 +24,8 @@ from starlette.websockets import WebSocketDisconnect
 
 SEND_TIMEOUT_S = 5.0
 """A peer that takes nothing for this long counts as cut."""
-MAX_WAITING_EVENT_BYTES = 2_000_000
-"""A peer that lets more than this in events wait counts as cut; a transcript of an hour has 100 kB."""
+MAX_WAITING_EVENT_BYTES = 8_000_000
+"""A peer that lets more than this in events wait counts as cut; a transcript of an hour, word by word, has 500 kB."""
 GONE = (OSError, RuntimeError, WebSocketDisconnect)
 """What sending on a socket raises when its peer is no longer there."""
 
