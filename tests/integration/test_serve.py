@@ -1,69 +1,30 @@
-"""`retold serve` as a process: first start, drain, second signal, and what stops it from starting."""
+"""`retold serve` as a process: first start, what it refuses while it runs, and what stops it from starting."""
 
 import http.client
 import json
 import re
-import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
-from urllib import error, request
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
-from support.failing_disk import BROKEN, HANGS
-from support.server import ServerProcess, running_server, start_server
+from support.plain_client import SILENCE, ask, joined, wait_until
+from support.server import ServerProcess, running_server
 
-SILENCE = bytes(960)
-LOUD = struct.pack("<h", 8000) * 480
 NO_KEY = ""
-FAILING_DISK = ("-m", "support.failing_disk")
-FAILING_DISK_ENV = {"PYTHONPATH": str(Path(__file__).parents[1])}
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Generator[ServerProcess]:
-    with running_server(tmp_path / "data") as running:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]:
+    """One server for all tests that leave it running."""
+    with running_server(tmp_path_factory.mktemp("serve") / "data") as running:
         yield running
-
-
-def ask(server: ServerProcess, method: str, path: str, body: object = None) -> tuple[int, Any]:
-    asked = request.Request(  # noqa: S310 - our own http address
-        server.url + path,
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={**server.headers, "Content-Type": "application/json"},
-    )
-    try:
-        with request.urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own http address
-            return answer.status, json.loads(answer.read() or b"null")
-    except error.HTTPError as refused:
-        with refused:
-            return refused.code, json.loads(refused.read())
-
-
-@contextmanager
-def joined(server: ServerProcess) -> Generator[tuple[str, ClientConnection]]:
-    call_id = ask(server, "POST", "/v2/create-web-call", {"agent_id": "demo"})[1]["call_id"]
-    with connect(f"{server.ws_url}/audio-websocket/{call_id}", compression=None, close_timeout=0.5) as audio:
-        audio.send(SILENCE)
-        wait_until(lambda: ask(server, "GET", f"/v2/get-call/{call_id}")[1]["call_status"] == "ongoing")
-        yield call_id, audio
-
-
-def wait_until(holds: Any, timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
 
 
 def retold(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -90,89 +51,6 @@ def test_a_first_start_shows_the_key_once_and_the_command_of_a_first_call(tmp_pa
         assert "keys create" in second.output()
         second.api_key = key.group()
         assert ask(second, "GET", "/get-agent/demo")[0] == 200
-
-
-def test_sigterm_lets_a_running_call_finish_and_takes_no_more(tmp_path: Path) -> None:
-    server = start_server(tmp_path / "data")
-    with joined(server) as (call_id, audio):
-        server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: ask(server, "GET", "/health/ready")[0] == 503)
-        status, refusal = ask(server, "POST", "/v2/create-web-call", {"agent_id": "demo"})
-        assert (status, refusal["code"]) == (503, "unavailable")
-        assert ask(server, "GET", f"/v2/get-call/{call_id}")[1]["call_status"] == "ongoing"
-        audio.send(SILENCE)
-        time.sleep(0.5)
-        assert server.process.poll() is None
-    assert server.process.wait(10) == 0
-    with running_server(tmp_path / "data") as again:
-        call = ask(again, "GET", f"/v2/get-call/{call_id}")[1]
-        assert (call["call_status"], call["disconnection_reason"]) == ("ended", "user_hangup")
-
-
-def test_a_second_sigterm_ends_calls_within_five_seconds(tmp_path: Path) -> None:
-    server = start_server(tmp_path / "data")
-    with joined(server) as (call_id, _):
-        server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: ask(server, "GET", "/health/ready")[0] == 503)
-        began = time.monotonic()
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 0
-        assert time.monotonic() - began < 5
-    with running_server(tmp_path / "data") as again:
-        call = ask(again, "GET", f"/v2/get-call/{call_id}")[1]
-        assert (call["call_status"], call["disconnection_reason"]) == ("error", "error_retell")
-        assert "call_recovered" not in again.output()
-
-
-def test_a_second_sigterm_ends_busy_calls_within_five_seconds_whatever_recognition_does(tmp_path: Path) -> None:
-    server = start_server(tmp_path / "data", env={"RETOLD_SCRIPTED__STT_MS": "60000"})
-    with ExitStack() as stack:
-        calls = [stack.enter_context(joined(server)) for _ in range(4)]
-        for _ in range(50):
-            for _, audio in calls:
-                audio.send(LOUD)
-            time.sleep(0.02)
-        server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: ask(server, "GET", "/health/ready")[0] == 503)
-        began = time.monotonic()
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 0
-        assert time.monotonic() - began < 5
-    with running_server(tmp_path / "data") as again:
-        for call_id, _ in calls:
-            call = ask(again, "GET", f"/v2/get-call/{call_id}")[1]
-            assert (call["call_status"], call["disconnection_reason"]) == ("error", "error_retell")
-
-
-def test_a_second_sigterm_ends_a_server_whose_disk_hangs(tmp_path: Path) -> None:
-    server = start_server(tmp_path / "data", env=FAILING_DISK_ENV, program=FAILING_DISK)
-    with joined(server) as (call_id, _), joined(server):
-        (server.data_dir / HANGS).touch()
-        server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
-        began = time.monotonic()
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 0
-        assert time.monotonic() - began < 5
-    (server.data_dir / HANGS).unlink()
-    with running_server(tmp_path / "data") as again:
-        assert ask(again, "GET", f"/v2/get-call/{call_id}")[1]["disconnection_reason"] == "error_retell"
-
-
-def test_a_failed_disk_ends_calls_and_server_and_the_next_start_recovers_them(tmp_path: Path) -> None:
-    server = start_server(tmp_path / "data", env=FAILING_DISK_ENV, program=FAILING_DISK)
-    with joined(server) as (call_id, _):
-        (server.data_dir / BROKEN).touch()
-        began = time.monotonic()
-        assert server.process.wait(15) == 1
-        # The heartbeat of the call finds out within a second; five to end.
-        assert time.monotonic() - began < 7
-    assert server.output().count('"storage_broken"') == 1
-    assert "Traceback" not in server.output()
-    (server.data_dir / BROKEN).unlink()
-    with running_server(tmp_path / "data") as again:
-        call = ask(again, "GET", f"/v2/get-call/{call_id}")[1]
-        assert (call["call_status"], call["disconnection_reason"]) == ("error", "error_retell")
 
 
 def test_a_server_with_a_damaged_model_starts_and_says_so(tmp_path: Path) -> None:
