@@ -28,6 +28,8 @@ WAIT_COMPLETE_MS = 350
 """Silence that ends a turn whose words sound complete (docs/reference/turn-taking.md)."""
 IDEAL_GAP_MS = max(WAIT_COMPLETE_MS, SPEECH_END_MS + STT_MS) + BRAIN_MS + TTS_MS
 """From the caller's last sound to the agent's first if nothing but the rules and the set delays took time."""
+KEEP_ALIVE_S = 2
+"""Shorter than the server's 5 s: a connection that both end at once fails the request that was to use it."""
 ENVIRONMENT = {
     "RETOLD_CONCURRENCY_LIMIT": "200",
     "RETOLD_SCRIPTED__STT_MS": str(STT_MS),
@@ -96,7 +98,9 @@ async def rig(env: Mapping[str, str] | None = None, *, is_counted: bool = False)
     with work_folder() as folder, on_core(-1):
         settings = {**ENVIRONMENT, "BENCH_TASKS": str(folder / "tasks"), **(env or {})}
         with running_server(folder / "data", env=settings, program=program) as server, on_core(0), brain() as port:
-            async with httpx2.AsyncClient(base_url=server.url, headers=server.headers, timeout=30) as http:
+            limits = httpx2.Limits(keepalive_expiry=KEEP_ALIVE_S)
+            headers = server.headers
+            async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=30, limits=limits) as http:
                 ready = Rig(server, port, http)
                 await _warm_up(ready)
                 yield ready
