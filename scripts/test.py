@@ -5,7 +5,6 @@ the exit code is 0 only when every stage went well.
 """
 
 import argparse
-import contextlib
 import os
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import sysconfig
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -23,6 +23,10 @@ REPORTS = ROOT / ".cache" / "test"
 BIN = Path(sysconfig.get_path("scripts"))
 QUIET_NEWS_S = 30
 """How often a silent stage gives a sign of life when nobody sits at a terminal."""
+WHOLE_SYSTEM = ("tests/e2e", "tests/crash", "tests/integration", "tests/contract")
+"""Folders of tests that mostly wait, for a call to go on or for a server to start; what takes longest goes first."""
+SIDE_BY_SIDE = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+"""Four files at a time, in their order; the tests of a file share its servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Stage:
     command: tuple[str, ...]
     report: Path | None = None
     is_fast: bool = False
+    is_beside_next: bool = False
 
 
 @dataclass(slots=True)
@@ -45,6 +50,7 @@ class Result:
     passed: int = 0
     failed: int = 0
     skips: list[str] = field(default_factory=list[str])
+    output: str = ""
 
 
 def main() -> int:
@@ -59,11 +65,7 @@ def main() -> int:
     # The gate adds up what it finds there, and an earlier run's lines are not this one's.
     shutil.rmtree(ROOT / ".cache" / "coverage", ignore_errors=True)
     started_s = time.monotonic()
-    results: list[Result] = []
-    for number, stage in enumerate(wanted, start=1):
-        elapsed_s = time.monotonic() - started_s
-        print(f"\n== {number}/{len(wanted)} {stage.name} (at {elapsed_s:.0f} s)", flush=True)
-        results.append(_run(stage))
+    results = _run_all(wanted)
     _print_summary(results, time.monotonic() - started_s)
     return 0 if all(result.exit_code == 0 for result in results) else 1
 
@@ -80,63 +82,91 @@ def _arguments() -> argparse.Namespace:
 
 
 def _stages() -> list[Stage]:
-    """All stages in order, cheapest first. What is time-sensitive has both cores for itself."""
+    """All stages in order, cheapest first."""
     covered = ",".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["retold"]["fully_covered"])
     gate = f"coverage combine --quiet && coverage report --skip-covered --fail-under=100 --include='{covered}'"
     return [
         Stage("format", ("ruff", "format", "--check", "."), is_fast=True),
         Stage("lint", ("ruff", "check", "."), is_fast=True),
-        Stage("types", ("basedpyright",), is_fast=True),
         Stage("imports", ("lint-imports",), is_fast=True),
-        _pytest("unit", "coverage", "run", "-m", "pytest", "-n", "2", is_fast=True),
+        Stage("types", ("basedpyright",), is_fast=True, is_beside_next=True),
+        _pytest("unit", "coverage", "run", "-m", "pytest", "-n", "2", "tests/unit", is_fast=True),
         Stage("coverage", ("sh", "-c", gate), is_fast=True),
-        _pytest("contract", "pytest"),
-        _pytest("integration", "pytest"),
-        _pytest("crash", "pytest"),
-        _pytest("e2e", "pytest"),
+        _pytest("together", "pytest", "-m", "not alone", *SIDE_BY_SIDE, *WHOLE_SYSTEM),
+        _pytest("alone", "pytest", "-m", "alone", *WHOLE_SYSTEM),
     ]
 
 
-def _pytest(name: str, *runner: str, is_fast: bool = False) -> Stage:
+def _pytest(name: str, *command: str, is_fast: bool = False) -> Stage:
     report = REPORTS / f"{name}.xml"
-    return Stage(name, (*runner, f"tests/{name}", f"--junitxml={report}"), report, is_fast)
+    return Stage(name, (*command, f"--junitxml={report}"), report, is_fast)
 
 
-def _run(stage: Stage) -> Result:
+def _run_all(wanted: Sequence[Stage]) -> list[Result]:
+    """One stage after the other, except that one which says nothing may go on beside the next."""
+    results: list[Result] = []
+    silent: list[tuple[Stage, Future[Result]]] = []
+    environment = _environment()
     started_s = time.monotonic()
-    # Node and npm come with the type checker's wheel; a machine's own ones go first.
-    path = os.pathsep.join((str(BIN), os.environ.get("PATH", ""), _bundled_node()))
-    environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
-    if stage.report is None:
-        exit_code = _run_silent(stage.command, environment)
-    else:
-        stage.report.unlink(missing_ok=True)
-        exit_code = subprocess.run(stage.command, cwd=ROOT, env=environment, check=False).returncode
+    with ThreadPoolExecutor() as threads:
+        for number, stage in enumerate(wanted, start=1):
+            elapsed_s = time.monotonic() - started_s
+            print(f"\n== {number}/{len(wanted)} {stage.name} (at {elapsed_s:.0f} s)", flush=True)
+            if stage.report is None:
+                silent.append((stage, threads.submit(_run_silent, stage, environment)))
+            else:
+                results.append(_run_aloud(stage, stage.report, environment))
+            if not stage.is_beside_next or number == len(wanted):
+                results += [_awaited(*one) for one in silent]
+                silent.clear()
+    return results
+
+
+def _run_aloud(stage: Stage, report: Path, environment: Mapping[str, str]) -> Result:
+    """Run a stage that shows its own progress."""
+    report.unlink(missing_ok=True)
+    started_s = time.monotonic()
+    exit_code = subprocess.run(stage.command, cwd=ROOT, env=environment, check=False).returncode
     result = Result(stage, exit_code, time.monotonic() - started_s)
-    if stage.report is not None:
-        _count(stage.report, result)
-    print(f"== {stage.name}: {'ok' if exit_code == 0 else 'FAILED'} in {result.seconds:.1f} s", flush=True)
+    _count(report, result)
+    _print_verdict(result)
     return result
 
 
-def _run_silent(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a tool that says nothing while it works: a ticking clock meanwhile, what it said when it failed."""
+def _run_silent(stage: Stage, environment: Mapping[str, str]) -> Result:
+    """Run a tool that says nothing while it works, and keep what it says at its end."""
+    started_s = time.monotonic()
+    done = subprocess.run(
+        stage.command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    return Result(stage, done.returncode, time.monotonic() - started_s, output=done.stdout.decode(errors="replace"))
+
+
+def _awaited(stage: Stage, run: Future[Result]) -> Result:
+    """The result of a silent run: a ticking clock until then, and what it said when it failed."""
     started_s = time.monotonic()
     is_terminal = sys.stdout.isatty() and not os.environ.get("CI")
-    with (REPORTS / "tool.txt").open("w+") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=1 if is_terminal else QUIET_NEWS_S)
-                break
-            news = f"   {command[0]} works ({time.monotonic() - started_s:.0f} s)"
-            print(f"\r{news}" if is_terminal else news, end="" if is_terminal else "\n", flush=True)
-        if is_terminal:
-            print("\r\033[K", end="")
-        output.seek(0)
-        if process.returncode != 0:
-            print(output.read())
-    return process.returncode
+    while not wait([run], timeout=1 if is_terminal else QUIET_NEWS_S).done:
+        news = f"   {stage.command[0]} works ({time.monotonic() - started_s:.0f} s)"
+        print(f"\r{news}" if is_terminal else news, end="" if is_terminal else "\n", flush=True)
+    if is_terminal:
+        print("\r\033[K", end="")
+    result = run.result()
+    if result.exit_code != 0:
+        print(result.output)
+    _print_verdict(result)
+    return result
+
+
+def _print_verdict(result: Result) -> None:
+    verdict = "ok" if result.exit_code == 0 else "FAILED"
+    print(f"== {result.stage.name}: {verdict} in {result.seconds:.1f} s", flush=True)
+
+
+def _environment() -> Mapping[str, str]:
+    # Node and npm come with the type checker's wheel; a machine's own ones go first.
+    path = os.pathsep.join((str(BIN), os.environ.get("PATH", ""), _bundled_node()))
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def _bundled_node() -> str:

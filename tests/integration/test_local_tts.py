@@ -16,6 +16,7 @@ from retold.settings import LocalSpeechSettings
 
 pytestmark = [
     pytest.mark.anyio,
+    pytest.mark.alone,
     pytest.mark.skipif(
         not models.hibari().is_present, reason=f"the embedded voice is missing; run: {models.hibari().remedy}"
     ),

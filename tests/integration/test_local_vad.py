@@ -14,6 +14,7 @@ from support.recognition import telephone_speech
 MISSING = [model.name for model in (silero(), hibari()) if not model.is_present]
 pytestmark = [
     pytest.mark.anyio,
+    pytest.mark.alone,
     pytest.mark.skipif(bool(MISSING), reason=f"the embedded speech stack is not installed: {', '.join(MISSING)}"),
 ]
 FRAME_BYTES = 640
