@@ -4,10 +4,12 @@ RetoldError
 |-- ApiError                   a request cannot be served; carries its HTTP status
 |   |-- InvalidRequest         400
 |   |-- Unauthorized           401
+|   |-- Forbidden              403
 |   |-- NotFound               422 (Retell's status for an unknown id)
 |   |-- NoSuchFile             404
 |   |-- Conflict               409
 |   |-- PayloadTooLarge        413
+|   |-- RateLimited            429
 |   `-- Unavailable            503
 |-- CallFailed                 a call must end; domain.reasons.reason_for() says with which reason
 |   |-- FrontendCorrupted      a malformed frame on the caller's socket
@@ -29,6 +31,7 @@ RetoldError
     `-- StorageBroken          an fsync or a read failed: the process must not go on
 """
 
+import math
 from typing import ClassVar
 
 
@@ -41,6 +44,8 @@ class ApiError(RetoldError):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
+    retry_after_s: int | None = None
+    """When it is worth while to ask again."""
 
     def __init__(self, message: str, *, field: str | None = None, fix: str | None = None) -> None:
         super().__init__(message)
@@ -61,6 +66,13 @@ class Unauthorized(ApiError):
 
     status = 401
     code = "unauthorized"
+
+
+class Forbidden(ApiError):
+    """The key is good, but lacks the scope that the route asks for."""
+
+    status = 403
+    code = "forbidden"
 
 
 class NotFound(ApiError):
@@ -91,11 +103,23 @@ class PayloadTooLarge(ApiError):
     code = "payload_too_large"
 
 
+class RateLimited(ApiError):
+    """Too many requests with one key, or too many wrong keys from one address."""
+
+    status = 429
+    code = "rate_limited"
+
+    def __init__(self, wait_s: float, *, fix: str) -> None:
+        super().__init__("Account rate limited, please throttle your requests.", fix=fix)
+        self.retry_after_s = max(1, math.ceil(wait_s))
+
+
 class Unavailable(ApiError):
     """The server cannot take this now: draining, starting or out of disk."""
 
     status = 503
     code = "unavailable"
+    retry_after_s = 5
 
 
 class CallFailed(RetoldError):

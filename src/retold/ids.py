@@ -33,6 +33,11 @@ def new_api_key() -> str:
     return "key_" + secrets.token_hex(32)
 
 
+def new_public_key() -> str:
+    """The same for a key that browsers are given; its beginning says so."""
+    return "public_key_" + secrets.token_hex(32)
+
+
 def shown_prefix(key: str) -> str:
     """The first characters of an API key, by which its owner recognises it: at most a quarter of the key."""
     return key[: min(8, len(key) // 4)]

@@ -3,6 +3,7 @@
 Read once from the environment (prefix `RETOLD_`, nested with `__`) and passed down.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 MIN_KEY_CHARS = 24
 """An API key of fewer characters can be guessed."""
 MAX_KEY_CHARS = 512
+_MASTER_KEY = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class ScriptedSettings(BaseModel):
@@ -56,6 +58,20 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None,
         description="the first API key, of 24 characters or more; default: made on the first start and shown once",
+    )
+    master_key: SecretStr | None = Field(
+        default=None,
+        description="64 hex digits that webhook keys are encrypted with; default: the data folder's file `master.key`",
+    )
+    rate_limit_per_s: float = Field(
+        default=5_000,
+        gt=0,
+        description="requests a second with one API key, and as many at once; beyond it they are answered 429",
+    )
+    failed_keys_per_minute: float = Field(
+        default=10,
+        gt=0,
+        description="wrong API keys from one address, at once and then a minute; beyond it they are answered 429",
     )
 
     vad: Literal["local", "energy"] = Field(
@@ -114,6 +130,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("master_key")
+    @classmethod
+    def _is_a_whole_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not _MASTER_KEY.fullmatch(value.get_secret_value()):
+            raise ValueError("a master key must have 64 hex digits; `openssl rand -hex 32` makes one")
+        return value
 
     @field_validator("api_key")
     @classmethod

@@ -35,8 +35,8 @@ def test_a_revoked_key_from_the_environment_is_said_to_open_nothing(tmp_path: Pa
     with running_server(folder) as server:
         assert "was revoked" not in server.output()
         [key] = json.loads(retold("keys", "list", "--data-dir", str(folder), "--json").stdout)
-        assert len(key["prefix"]) <= len(TEST_KEY) / 4
-        assert retold("keys", "revoke", key["key_id"], "--data-dir", str(folder)).returncode == 0
+        assert len(key["key_prefix"]) <= len(TEST_KEY) / 4
+        assert retold("keys", "revoke", key["api_key_id"], "--data-dir", str(folder)).returncode == 0
     with running_server(folder) as server:
         assert "the one in RETOLD_API_KEY was revoked and opens nothing" in server.output()
 

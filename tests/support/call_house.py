@@ -29,7 +29,7 @@ from retold.engine.timeline import (
     UserTranscribed,
     WordsPlayed,
 )
-from retold.ids import DEFAULT_ORG_ID, hash_api_key, new_api_key
+from retold.ids import DEFAULT_ORG_ID, new_api_key
 from retold.ports import Responder, Tape, Voices
 from retold.settings import Settings
 from retold.storage.disk import Disk
@@ -180,7 +180,7 @@ async def open_house(
     recorder = Recorder(folder, disk)
     recorder.open()
     try:
-        await store.create_api_key(DEFAULT_ORG_ID, "test", hash_api_key(new_api_key()), "key_")
+        await store.keys.create(DEFAULT_ORG_ID, new_api_key())
         await store.save_agent(DEFAULT_ORG_ID, agent)
         archive = Archive(store, folder, disk)
         house: House

@@ -8,13 +8,15 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from retold import __version__
-from retold.api import agents, audio_websocket, calls, errors, files, health, v1, web_calls
+from retold.api import agents, api_keys, audio_websocket, calls, errors, files, health, v1, web_calls
 from retold.api.auth import open_to_all
 from retold.api.context import ApiContext
 from retold.api.limits import BodyLimits
+from retold.api.rate_limits import RateLimits
 
 ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
+    api_keys.router,
     web_calls.router,
     calls.router,
     v1.router,
@@ -36,6 +38,7 @@ def make_application(context: ApiContext, extra_routes: Sequence[BaseRoute] = ()
         openapi_url=None,
     )
     application.state.context = context
+    application.state.rate_limits = RateLimits(context.deps.settings, context.deps.clock)
     for router in ROUTERS:
         application.include_router(router)
     application.include_router(_description(application))

@@ -22,7 +22,11 @@ log = structlog.stdlib.get_logger()
 
 def error_response(error: errors.ApiError) -> Response:
     """The response for an error raised on purpose."""
-    headers = {"Retry-After": "5"} if isinstance(error, errors.Unavailable) else None
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
     return _respond(error.status, error.code, error.message, field=error.field, fix=error.fix, headers=headers)
 
 

@@ -25,10 +25,11 @@ from retold.calls.recover import recover
 from retold.clock import Clock
 from retold.demo import app as demo_brain
 from retold.domain.agent import DEMO_AGENT_ID, DEMO_BRAIN_URL, Agent, CustomLlm
+from retold.domain.api_key import NewKey
 from retold.domain.call import Call
 from retold.engine.session import CallSession
-from retold.errors import Conflict
-from retold.ids import DEFAULT_ORG_ID, hash_api_key, new_api_key, shown_prefix
+from retold.errors import Conflict, StorageError
+from retold.ids import DEFAULT_ORG_ID, hash_api_key, new_api_key
 from retold.outbound import Outbound
 from retold.ports import Responder
 from retold.responders.custom_llm import CustomLlm as CustomLlmResponder
@@ -39,6 +40,9 @@ from retold.storage.store import Store
 from retold.storage.tape import Recorder
 
 _MB = 1024 * 1024
+_HOUSEKEEPING_S = 60.0
+_HOUSEKEEPING_TIMEOUT_S = 1.0
+"""Nothing waits longer for what is not urgent, least of all the end of the server."""
 
 log = structlog.stdlib.get_logger()
 
@@ -75,9 +79,7 @@ class App:
         async with AsyncExitStack() as stack:
             data_dir = self.settings.data_dir
             stack.enter_context(folder_lock(data_dir))
-            self.store = await Store.open(
-                data_dir, clock=self._clock, disk=self._disk, min_free_bytes=self.settings.min_free_disk_mb * _MB
-            )
+            self.store = await self._open_store()
             stack.push_async_callback(self.store.close)
             recorder = Recorder(data_dir, self._disk)
             recorder.open()
@@ -105,11 +107,13 @@ class App:
             tasks.start_soon(self.live.run)
             tasks.start_soon(speech.warm_up)
             tasks.start_soon(self._end_when_broken)
+            tasks.start_soon(self._keep_house)
             try:
                 yield self
             finally:
                 with anyio.CancelScope(shield=True):
                     await self.live.end_all()
+                    await self._write_last_used()
                 tasks.cancel_scope.cancel()
 
     async def _end_when_broken(self) -> None:
@@ -121,26 +125,52 @@ class App:
         )
         await self.live.end_all("the disk of the data folder has failed")
 
+    async def _open_store(self) -> Store:
+        master_key = self.settings.master_key
+        return await Store.open(
+            self.settings.data_dir,
+            clock=self._clock,
+            disk=self._disk,
+            min_free_bytes=self.settings.min_free_disk_mb * _MB,
+            master_key=master_key.get_secret_value() if master_key else None,
+        )
+
+    async def _keep_house(self) -> None:
+        """What is not urgent, once a minute."""
+        while True:
+            await anyio.sleep(_HOUSEKEEPING_S)
+            await self._write_last_used()
+
+    async def _write_last_used(self) -> None:
+        try:
+            with anyio.move_on_after(_HOUSEKEEPING_TIMEOUT_S):
+                await self.store.keys.write_last_used()
+        except StorageError as error:
+            log.warning("last_used_not_written", error=str(error))
+
     def _responder(self, call: Call, agent: Agent) -> Responder:
         return CustomLlmResponder(
             agent.response_engine.llm_websocket_url, call, self._outbound, self.settings, self._clock
         )
 
     async def _first_start(self) -> None:
-        """Make what a server must have: an API key and the demo agent."""
+        """Make what a server must have: an API key and the demo agent. Then know all keys."""
         if self.settings.api_key:
             key = self.settings.api_key.get_secret_value()
-            await self._add_key(key, "RETOLD_API_KEY")
-            self.is_key_revoked = await self.store.find_api_key(hash_api_key(key)) is None
-        elif not await self.store.list_api_keys(DEFAULT_ORG_ID):
+            if await self.store.keys.find(hash_api_key(key)) is None:
+                await self._add_key(key, "RETOLD_API_KEY")
+                self.is_key_revoked = await self.store.keys.find(hash_api_key(key)) is None
+        elif not await self.store.keys.list_all(DEFAULT_ORG_ID):
             self.first_key = new_api_key()
             await self._add_key(self.first_key, "first key")
         if await self.store.find_agent(DEFAULT_ORG_ID, DEMO_AGENT_ID) is None:
             await self.store.save_agent(DEFAULT_ORG_ID, demo_agent(self._clock.wall_ms()))
+        await self.store.keys.remember_all()
 
     async def _add_key(self, key: str, name: str) -> None:
         with contextlib.suppress(Conflict):
-            await self.store.create_api_key(DEFAULT_ORG_ID, name, hash_api_key(key), shown_prefix(key))
+            is_first = not any(known.is_webhook_key for known in await self.store.keys.list_all(DEFAULT_ORG_ID))
+            await self.store.keys.create(DEFAULT_ORG_ID, key, NewKey(api_key_name=name, is_webhook_key=is_first))
 
 
 def build_app(settings: Settings, clock: Clock, disk: Disk | None = None) -> App:

@@ -1,9 +1,8 @@
 """Everything the server keeps, by typed methods. What a tenant may see asks for the tenant's `org_id`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import anyio
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
@@ -14,37 +13,26 @@ from retold.domain.agent import Agent
 from retold.domain.call import CallRecord
 from retold.domain.call_query import CallQuery
 from retold.domain.reasons import CallStatus
-from retold.errors import Conflict
-from retold.ids import CallId, KeyId, OrgId, new_key_id
+from retold.ids import CallId, OrgId
 from retold.storage import call_rows
 from retold.storage.call_json import CallJson, call_json, list_json
 from retold.storage.database import Database
 from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
 from retold.storage.journal import DatabaseJournal
-from retold.storage.tables import agent, api_key, call, call_event, org
+from retold.storage.keys import Keys
+from retold.storage.master_key import MasterKey
+from retold.storage.tables import agent, call, call_event
 
 UNFINISHED = (CallStatus.REGISTERED.value, CallStatus.ONGOING.value)
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """An API key as kept: only its hash. `prefix` is what may be shown."""
-
-    key_id: KeyId
-    org_id: OrgId
-    name: str
-    prefix: str
-    created_ms: int
-    revoked_ms: int | None = None
 
 
 class Store:
     """The database of one data folder; every write returns once it is committed with fsync."""
 
-    def __init__(self, database: Database, clock: Clock, data_dir: Path) -> None:
+    def __init__(self, database: Database, clock: Clock, data_dir: Path, master_key: str | None = None) -> None:
         self._database = database
-        self._clock = clock
         self.data_dir = data_dir
+        self.keys = Keys(database, clock, MasterKey(data_dir, master_key))
 
     @classmethod
     async def open(
@@ -55,8 +43,12 @@ class Store:
         disk: Disk | None = None,
         min_free_bytes: int = 0,
         ballast_bytes: int = BALLAST_BYTES,
+        master_key: str | None = None,
     ) -> Self:
-        """Make the folder if need be, migrate, and be ready. Raises StorageError."""
+        """Make the folder if need be, migrate, and be ready. Raises StorageError.
+
+        `master_key` is that of the settings, in hex; without it the data folder has one.
+        """
         database = Database(
             data_dir,
             clock=clock,
@@ -65,7 +57,7 @@ class Store:
             ballast_bytes=ballast_bytes,
         )
         await database.open()
-        return cls(database, clock, data_dir)
+        return cls(database, clock, data_dir, master_key)
 
     async def close(self) -> None:
         """Commit what is queued and close."""
@@ -80,51 +72,6 @@ class Store:
     def broken(self) -> anyio.Event:
         """Set once a write has failed for good: nothing is acknowledged any more, and the process must end."""
         return self._database.broken
-
-    # --- API keys ---
-
-    async def create_api_key(self, org_id: OrgId, name: str, key_hash: str, prefix: str) -> ApiKey:
-        """Keep a key's hash; makes the organisation if it is not there. Raises Conflict when the key is known."""
-        made = ApiKey(new_key_id(), org_id, name, prefix, self._clock.wall_ms())
-
-        def work(connection: Connection) -> None:
-            if connection.scalar(select(org.c.org_id).where(org.c.org_id == org_id)) is None:
-                connection.execute(insert(org).values(org_id=org_id, name=org_id, created_ms=made.created_ms))
-            if connection.scalar(select(api_key.c.key_id).where(api_key.c.key_hash == key_hash)) is not None:
-                raise Conflict("this API key exists already")
-            connection.execute(
-                insert(api_key).values(
-                    key_id=made.key_id,
-                    org_id=org_id,
-                    name=name,
-                    key_hash=key_hash,
-                    prefix=prefix,
-                    created_ms=made.created_ms,
-                )
-            )
-
-        await self._database.write(work)
-        return made
-
-    async def find_api_key(self, key_hash: str) -> ApiKey | None:
-        """The key with this hash, unless revoked."""
-        wanted = _KEYS.where(api_key.c.key_hash == key_hash, api_key.c.revoked_ms.is_(None))
-        found = await self._database.read(lambda connection: _keys(connection, wanted))
-        return found[0] if found else None
-
-    async def list_api_keys(self, org_id: OrgId) -> list[ApiKey]:
-        """All keys of an organisation, oldest first, revoked ones too."""
-        wanted = _KEYS.where(api_key.c.org_id == org_id).order_by(api_key.c.created_ms, api_key.c.key_id)
-        return await self._database.read(lambda connection: _keys(connection, wanted))
-
-    async def revoke_api_key(self, org_id: OrgId, key_id: KeyId) -> bool:
-        """Make a key worthless; False when there is no such key or it was revoked before."""
-        change = (
-            update(api_key)
-            .where(api_key.c.org_id == org_id, api_key.c.key_id == key_id, api_key.c.revoked_ms.is_(None))
-            .values(revoked_ms=self._clock.wall_ms())
-        )
-        return await self._database.write(lambda connection: connection.execute(change).rowcount == 1)
 
     # --- agents ---
 
@@ -310,15 +257,6 @@ def _save_agent(connection: Connection, org_id: OrgId, one: Agent) -> None:
 def _call_body(org_id: OrgId | None, call_id: CallId) -> Select[str]:
     wanted = select(call.c.body).where(call.c.call_id == call_id)
     return wanted if org_id is None else wanted.where(call.c.org_id == org_id)
-
-
-_KEYS = select(
-    api_key.c.key_id, api_key.c.org_id, api_key.c.name, api_key.c.prefix, api_key.c.created_ms, api_key.c.revoked_ms
-)
-
-
-def _keys(connection: Connection, wanted: Select[*tuple[Any, ...]]) -> list[ApiKey]:
-    return [ApiKey(*row) for row in connection.execute(wanted)]
 
 
 def _record(connection: Connection, call_id: str) -> CallRecord | None:

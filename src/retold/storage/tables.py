@@ -39,6 +39,12 @@ api_key = Table(
     Column("prefix", String(32), nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("revoked_ms", BigInteger),
+    # Separated by spaces; NULL is all of them.
+    Column("scopes", Text),
+    Column("expires_ms", BigInteger),
+    Column("last_used_ms", BigInteger),
+    # The secret of a webhook key under the master key; others are kept as a hash only.
+    Column("sealed_secret", Text),
     Index("api_key_by_hash", "key_hash", unique=True),
     Index("api_key_by_org", "org_id"),
 )

@@ -63,7 +63,7 @@ async def test_no_acknowledgement_is_a_lie_whichever_operation_fails(tmp_path: P
         store = await open_store(folder, disk)
         was_refused, acknowledged = False, list[tuple[str, CallStatus, int]]()
         try:
-            await store.create_api_key(DEFAULT_ORG_ID, "k", "h", "p")
+            await store.keys.create(DEFAULT_ORG_ID, "key_of_this_test")
             for _ in range(2):
                 record = make_record()
                 call_id = CallId(record.call.call_id)
@@ -101,7 +101,7 @@ async def test_no_acknowledgement_is_a_lie_whichever_operation_fails(tmp_path: P
 async def test_a_broken_disk_ends_all_acknowledgements(tmp_path: Path, step: str) -> None:
     armed = Armed(step)
     store = await open_store(tmp_path, FaultyDisk(armed))
-    await store.create_api_key(DEFAULT_ORG_ID, "k", "h", "p")
+    await store.keys.create(DEFAULT_ORG_ID, "key_of_this_test")
     record = make_record()
     await store.create_call(record)
     armed.left = 1
@@ -128,7 +128,7 @@ async def test_a_full_disk_refuses_calls_ends_running_ones_and_heals_by_itself(t
     armed = Armed("commit")
     disk = FaultyDisk(armed, errno.ENOSPC)
     store = await open_store(tmp_path, disk)
-    await store.create_api_key(DEFAULT_ORG_ID, "k", "h", "p")
+    await store.keys.create(DEFAULT_ORG_ID, "key_of_this_test")
     record = make_record()
     await store.create_call(record)
     journal = store.journal(CallId(record.call.call_id))
@@ -180,7 +180,7 @@ async def test_little_free_space_is_said_before_it_hurts(tmp_path: Path) -> None
 
 async def test_one_bad_job_does_not_spoil_the_group(tmp_path: Path) -> None:
     store = await open_store(tmp_path, FaultyDisk(lambda _number, _operation: False))
-    await store.create_api_key(DEFAULT_ORG_ID, "k", "h", "p")
+    await store.keys.create(DEFAULT_ORG_ID, "key_of_this_test")
     record = make_record()
     outcomes: list[str] = []
 
@@ -202,7 +202,7 @@ async def test_one_bad_job_does_not_spoil_the_group(tmp_path: Path) -> None:
 async def test_many_writers_share_commits(tmp_path: Path) -> None:
     disk = FaultyDisk(lambda _number, _operation: False)
     store = await open_store(tmp_path, disk)
-    await store.create_api_key(DEFAULT_ORG_ID, "k", "h", "p")
+    await store.keys.create(DEFAULT_ORG_ID, "key_of_this_test")
     before = disk.operations.count("commit")
     async with anyio.create_task_group() as tasks:
         for _ in range(200):
@@ -231,7 +231,7 @@ async def test_a_database_locked_by_a_stranger_delays_events_and_loses_none(tmp_
 
 async def test_a_waiter_that_gives_up_harms_nobody(tmp_path: Path) -> None:
     store = await open_store(tmp_path, FaultyDisk(lambda _number, _operation: False))
-    await store.create_api_key(DEFAULT_ORG_ID, "k", "h", "p")
+    await store.keys.create(DEFAULT_ORG_ID, "key_of_this_test")
     with anyio.CancelScope() as scope:
         scope.cancel()
         await store.create_call(make_record())

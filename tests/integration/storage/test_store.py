@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from retold.clock import SystemClock
+from retold.domain.api_key import NewKey
 from retold.domain.call_query import CallFilter, CallQuery
 from retold.domain.latency import CallLatency, stats
 from retold.domain.reasons import CallStatus, DisconnectionReason
 from retold.errors import Conflict
-from retold.ids import DEFAULT_ORG_ID, CallId, KeyId, OrgId
-from retold.storage.migrations import HEAD
+from retold.ids import DEFAULT_ORG_ID, CallId, KeyId, OrgId, hash_api_key
 from retold.storage.store import Store, with_call
 from support.stored import BORN_MS, make_agent, make_record
 
@@ -24,7 +24,7 @@ OTHER_ORG = OrgId("org_other")
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncGenerator[Store]:
     opened = await Store.open(tmp_path / "data", clock=SystemClock(), ballast_bytes=4096)
-    await opened.create_api_key(DEFAULT_ORG_ID, "one", "hash", "key_1")
+    await opened.keys.create(DEFAULT_ORG_ID, "key_1", NewKey(api_key_name="one"))
     yield opened
     await opened.close()
 
@@ -32,7 +32,7 @@ async def store(tmp_path: Path) -> AsyncGenerator[Store]:
 async def test_a_call_outlives_the_process(tmp_path: Path) -> None:
     record = make_record(metadata={"order": {"id": 7}}, retell_llm_dynamic_variables={"name": "Zoë"})
     store = await Store.open(tmp_path, clock=SystemClock(), ballast_bytes=4096)
-    await store.create_api_key(DEFAULT_ORG_ID, "one", "hash", "key_1")
+    await store.keys.create(DEFAULT_ORG_ID, "key_1", NewKey(api_key_name="one"))
     await store.create_call(record)
     await store.close()
     store = await Store.open(tmp_path, clock=SystemClock(), ballast_bytes=4096)
@@ -49,7 +49,7 @@ async def test_another_organisation_sees_nothing(store: Store) -> None:
     assert await store.list_calls(OTHER_ORG, CallQuery()) == []
     assert await store.find_agent(OTHER_ORG, "agent_test") is None
     assert await store.list_agents(OTHER_ORG) == []
-    assert await store.list_api_keys(OTHER_ORG) == []
+    assert await store.keys.list_all(OTHER_ORG) == []
 
 
 async def test_a_call_goes_from_registered_over_ongoing_to_one_end(store: Store) -> None:
@@ -99,17 +99,17 @@ async def test_events_are_on_disk_without_anyone_waiting(store: Store) -> None:
 
 
 async def test_keys_are_found_by_hash_until_they_are_revoked(store: Store) -> None:
-    made = await store.create_api_key(DEFAULT_ORG_ID, "two", "hash2", "key_2")
-    assert await store.find_api_key("hash2") == made
-    assert [key.name for key in await store.list_api_keys(DEFAULT_ORG_ID)] == ["one", "two"]
+    made = await store.keys.create(DEFAULT_ORG_ID, "key_2", NewKey(api_key_name="two"))
+    assert await store.keys.find(hash_api_key("key_2")) == made
+    assert [key.api_key_name for key in await store.keys.list_all(DEFAULT_ORG_ID)] == ["one", "two"]
     with pytest.raises(Conflict):
-        await store.create_api_key(DEFAULT_ORG_ID, "three", "hash2", "key_3")
-    assert not await store.revoke_api_key(OTHER_ORG, made.key_id)
-    assert await store.revoke_api_key(DEFAULT_ORG_ID, made.key_id)
-    assert not await store.revoke_api_key(DEFAULT_ORG_ID, made.key_id)
-    assert not await store.revoke_api_key(DEFAULT_ORG_ID, KeyId("apikey_none"))
-    assert await store.find_api_key("hash2") is None
-    assert (await store.list_api_keys(DEFAULT_ORG_ID))[1].revoked_ms is not None
+        await store.keys.create(DEFAULT_ORG_ID, "key_2", NewKey(api_key_name="three"))
+    assert not await store.keys.revoke(OTHER_ORG, made.api_key_id)
+    assert await store.keys.revoke(DEFAULT_ORG_ID, made.api_key_id)
+    assert not await store.keys.revoke(DEFAULT_ORG_ID, made.api_key_id)
+    assert not await store.keys.revoke(DEFAULT_ORG_ID, KeyId("apikey_none"))
+    assert await store.keys.find(hash_api_key("key_2")) is None
+    assert (await store.keys.list_all(DEFAULT_ORG_ID))[1].revoked_timestamp is not None
 
 
 async def test_agents_are_kept_by_version(store: Store) -> None:
@@ -212,4 +212,3 @@ async def test_a_folder_that_is_up_to_date_opens_fast(tmp_path: Path) -> None:
     took_ms = (time.monotonic() - began) * 1000
     await store.close()
     assert took_ms < 200
-    assert HEAD == "0001"

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from retold.clock import SystemClock
+from retold.domain.api_key import NewKey
 from retold.ids import DEFAULT_ORG_ID
 from retold.storage.lock import WriteTurn
 from retold.storage.store import Store
@@ -33,15 +34,15 @@ async def test_a_write_waits_for_the_other_process_and_is_not_lost(tmp_path: Pat
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with anyio.move_on_after(0.3) as patience:
-            await store.create_api_key(DEFAULT_ORG_ID, "late", "hash", "key_")
+            await store.keys.create(DEFAULT_ORG_ID, "key_late", NewKey(api_key_name="late"))
         assert patience.cancelled_caught
         holder.stdin.close()
         holder.wait(10)
     keys = []
     with anyio.fail_after(10):
         while not keys:
-            keys = await store.list_api_keys(DEFAULT_ORG_ID)
-    assert [key.name for key in keys] == ["late"]
+            keys = await store.keys.list_all(DEFAULT_ORG_ID)
+    assert [key.api_key_name for key in keys] == ["late"]
     await store.close()
 
 

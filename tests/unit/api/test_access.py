@@ -16,8 +16,9 @@ from retold.api.application import ROUTERS, make_application
 from retold.api.context import ApiContext
 from retold.app import App
 from retold.calls.deps import Deps
+from retold.clock import SystemClock
 from retold.demo import app as demo_brain
-from retold.ids import DEFAULT_ORG_ID, hash_api_key, shown_prefix
+from retold.ids import DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.anyio
 
@@ -94,10 +95,10 @@ async def test_without_a_valid_key_the_answer_is_retells_401(app: App, headers: 
 
 
 async def test_a_revoked_key_is_worthless_at_once(app: App, api: httpx2.AsyncClient) -> None:
-    made = await app.store.create_api_key(DEFAULT_ORG_ID, "x", hash_api_key("key_x"), shown_prefix("key_x"))
+    made = await app.store.keys.create(DEFAULT_ORG_ID, "key_x")
     headers = {"Authorization": "Bearer key_x"}
     assert (await api.get("/list-agents", headers=headers)).status_code == 200
-    await app.store.revoke_api_key(DEFAULT_ORG_ID, made.key_id)
+    await app.store.keys.revoke(DEFAULT_ORG_ID, made.api_key_id)
     assert (await api.get("/list-agents", headers=headers)).status_code == 401
 
 
@@ -155,7 +156,7 @@ async def test_an_unexpected_error_tells_the_client_nothing(app: App, api: httpx
 
 async def test_health_says_nothing_of_this_machine(app: App) -> None:
     context = ApiContext(
-        cast("Deps", SimpleNamespace(store=app.store, live=app.live)),
+        cast("Deps", SimpleNamespace(store=app.store, live=app.live, settings=app.settings, clock=SystemClock())),
         cast("TaskGroup", None),
         lambda: "unavailable: pip install /srv/x",
     )

@@ -182,10 +182,10 @@ async def test_a_draining_server_takes_no_calls(app: App, api: httpx2.AsyncClien
 
 
 async def test_a_call_of_another_organisation_is_not_there(app: App, api: httpx2.AsyncClient) -> None:
-    from retold.ids import OrgId, hash_api_key  # noqa: PLC0415 - for this test only
+    from retold.ids import OrgId  # noqa: PLC0415 - for this test only
 
     made = await create(api)
-    await app.store.create_api_key(OrgId("org_other"), "x", hash_api_key("key_other"), "key_")
+    await app.store.keys.create(OrgId("org_other"), "key_other")
     stranger = {"Authorization": "Bearer key_other"}
     for method, path in (
         ("GET", f"/v2/get-call/{made['call_id']}"),
