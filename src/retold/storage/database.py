@@ -5,9 +5,8 @@ await write(job) --\                                               /--> waiters 
 append(entry) ------> queue -> [writer thread: BEGIN, jobs, COMMIT+fsync]
 await write(job) --/           one transaction for all that is queued
 ```
-The writer thread owns the only connection of this process that writes and checkpoints; processes take turns. Each
-group costs much and each entry little, and while the thread works the event loop stands still: entries that nobody
-waits for may linger, and groups keep a distance.
+The writer thread owns the only connection of this process that writes. Each group costs much and each entry little, and
+while the thread works the event loop stands still: entries that nobody waits for may linger, and groups rest a little.
 Everything that waits for a commit is resolved on the event loop by one `call_soon_threadsafe` per group, which makes
 this file one of the few shells that touch the loop. When the disk is full, entries wait in the queue (bounded) and are
 tried again each second; jobs fail unless they are essential, which may use up the ballast.
@@ -24,21 +23,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 import anyio
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine
 
 from retold.clock import Clock
 from retold.crash import crash_point
 from retold.errors import StorageBroken, StorageError, StorageFull
-from retold.storage.connections import READERS, as_storage_error, reader_engine, writer_engine
+from retold.storage.backend import READERS, Backend
 from retold.storage.disk import BALLAST_BYTES, Ballast, Disk, StorageHealth
-from retold.storage.lock import WriteTurn
-from retold.storage.migrations import upgrade
-from retold.storage.tables import call_event
 
 T = TypeVar("T")
-
-# A line that is there already is the same line: a group is tried again as a whole.
-_INSERT_ENTRY = insert(call_event).prefix_with("OR IGNORE", dialect="sqlite")
 
 MAX_WAITING_JOBS = 1_000
 """More writers than that stand in line outside."""
@@ -78,14 +71,21 @@ class _Outcome:
 
 
 class Database:
-    """The SQLite file of one data folder."""
+    """What one server keeps; its files are in the data folder, its rows there or on a database server."""
 
     def __init__(
-        self, folder: Path, *, clock: Clock, disk: Disk, min_free_bytes: int = 0, ballast_bytes: int = BALLAST_BYTES
+        self,
+        folder: Path,
+        backend: Backend,
+        *,
+        clock: Clock,
+        disk: Disk,
+        min_free_bytes: int = 0,
+        ballast_bytes: int = BALLAST_BYTES,
     ) -> None:
         self._folder = folder
+        self._backend = backend
         self._clock = clock
-        self._path = folder / "retold.db"
         self._disk = disk
         self._min_free_bytes = min_free_bytes
         # Out of "full" only with this much room, or the ballast just released would count as room.
@@ -170,7 +170,7 @@ class Database:
                 with anyio.fail_after(TIMEOUT_S):
                     return await job.done
             except TimeoutError as error:
-                raise StorageError(f"the disk did not answer within {TIMEOUT_S:.0f} s; check it") from error
+                raise StorageError(f"the database did not answer within {TIMEOUT_S:.0f} s; check it") from error
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a reading connection. Raises StorageError."""
@@ -178,14 +178,14 @@ class Database:
             with anyio.fail_after(TIMEOUT_S):
                 return await self._loop.run_in_executor(self._readers, self._read, work)
         except TimeoutError as error:
-            raise StorageError(f"the disk did not answer within {TIMEOUT_S:.0f} s; check it") from error
+            raise StorageError(f"the database did not answer within {TIMEOUT_S:.0f} s; check it") from error
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         try:
             with self._reader.begin() as connection:
                 return work(connection)
         except Exception as error:
-            failure = as_storage_error(error)
+            failure = self._backend.failure(error)
             if failure is None:
                 raise
             raise failure from error
@@ -201,36 +201,26 @@ class Database:
     def _open(self) -> tuple[Engine, Engine]:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._turn = WriteTurn(self._folder)
-            writer = writer_engine(self._path)
-            with self._turn, writer.begin() as connection:
-                upgrade(connection)
-            self._insert_entry = str(_INSERT_ENTRY.compile(dialect=writer.dialect))
+            engines = self._backend.open()
             if not self._ballast.load():
                 self._health = StorageHealth.FULL
             self._look_at_space()
         except Exception as error:
-            failure = as_storage_error(error)
-            raise (failure or error) from error
-        return writer, reader_engine(self._path)
+            raise (self._backend.failure(error) or error) from error
+        return engines
 
     def _shut(self) -> None:
         self._thread.join(TIMEOUT_S)
         self._readers.shutdown()
-        self._reader.dispose()
-        with self._turn:
-            # Closing the last connection checkpoints.
-            self._writer.dispose()
-        self._turn.close()
+        self._backend.close(self._writer, self._reader)
 
     def _run(self) -> None:
-        with self._writer.connect() as connection:
-            while self._queue or not self._closing.is_set():
-                batch = self._take()
-                if self._clock.monotonic_ms() - self._looked_ms >= SPACE_CHECK_S * 1000:
-                    self._look_at_space()
-                if batch:
-                    self._commit(connection, batch)
+        while self._queue or not self._closing.is_set():
+            batch = self._take()
+            if self._clock.monotonic_ms() - self._looked_ms >= SPACE_CHECK_S * 1000:
+                self._look_at_space()
+            if batch:
+                self._commit(batch)
 
     def _take(self) -> list[_Job | Entry]:
         """Everything queued; waits for something, for a second at most."""
@@ -247,21 +237,21 @@ class Database:
         self._urgent.clear()
         return [self._queue.popleft() for _ in range(len(self._queue))]
 
-    def _commit(self, connection: Connection, batch: Sequence[_Job | Entry]) -> None:
+    def _commit(self, batch: Sequence[_Job | Entry]) -> None:
         try:
-            outcomes = self._attempt(connection, batch)
+            outcomes = self._attempt(batch)
         except Exception as error:  # noqa: BLE001 - the border of the writer: what is not the disk's fault is the group's
-            self._fail(connection, batch, as_storage_error(error) or StorageError(f"the database refused: {error}"))
+            self._fail(batch, self._backend.failure(error) or StorageError(f"the database refused: {error}"))
         else:
             self._is_retrying = False
             self._settle(outcomes)
 
-    def _attempt(self, connection: Connection, batch: Sequence[_Job | Entry]) -> list[_Outcome]:
+    def _attempt(self, batch: Sequence[_Job | Entry]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         entries: list[Entry] = []
         inserted = 0
         self._disk.database("begin")
-        with self._turn, connection.begin():
+        with self._backend.turn(), self._writer.begin() as connection:
             for item in batch:
                 if isinstance(item, Entry):
                     entries.append(item)
@@ -284,7 +274,7 @@ class Database:
         if entries:
             self._disk.database("statement")
             # The driver's own cursor: SQLAlchemy's way to it costs as much as ten entries.
-            connection.connection.cursor().executemany(self._insert_entry, entries)
+            connection.connection.cursor().executemany(self._backend.insert_entry, entries)
             crash_point("journal_in_transaction")
         return len(entries)
 
@@ -294,11 +284,11 @@ class Database:
                 self._disk.database("statement")
                 return _Outcome(job, result=work(connection))
         except Exception as error:
-            if as_storage_error(error) is not None:
+            if self._backend.failure(error) is not None:
                 raise
             return _Outcome(job, error=error)
 
-    def _fail(self, connection: Connection, batch: Sequence[_Job | Entry], error: StorageError) -> None:
+    def _fail(self, batch: Sequence[_Job | Entry], error: StorageError) -> None:
         """Tell the waiters, and decide what is tried again."""
         is_first_full = isinstance(error, StorageFull) and self._health is not StorageHealth.FULL
         if isinstance(error, StorageBroken):
@@ -318,7 +308,7 @@ class Database:
         entries = [item for item in batch if isinstance(item, Entry)]
         kept = [item for item in batch if isinstance(item, Entry) or item.is_essential]
         if is_first_full and kept:
-            self._commit(connection, kept)
+            self._commit(kept)
         elif entries:
             self._is_retrying = True
             self._queue.extendleft(reversed(entries))

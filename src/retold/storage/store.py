@@ -21,6 +21,7 @@ from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
 from retold.storage.journal import DatabaseJournal
 from retold.storage.keys import Keys
 from retold.storage.master_key import MasterKey
+from retold.storage.sqlite import SqliteBackend
 from retold.storage.tables import agent, call, call_event
 
 UNFINISHED = (CallStatus.REGISTERED.value, CallStatus.ONGOING.value)
@@ -51,6 +52,7 @@ class Store:
         """
         database = Database(
             data_dir,
+            SqliteBackend(data_dir),
             clock=clock,
             disk=disk or Disk(),
             min_free_bytes=min_free_bytes,

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from retold.clock import SystemClock
 from retold.storage.database import GROUP_EVERY_S, LINGER_S, Database, Entry
 from retold.storage.journal import DatabaseJournal
+from retold.storage.sqlite import SqliteBackend
 from retold.storage.tables import call_event
 from support.stored import FaultyDisk
 
@@ -26,7 +27,7 @@ def disk() -> FaultyDisk:
 
 @pytest.fixture
 async def database(tmp_path: Path, disk: FaultyDisk) -> AsyncGenerator[Database]:
-    opened = Database(tmp_path, clock=CLOCK, disk=disk, ballast_bytes=4096)
+    opened = Database(tmp_path, SqliteBackend(tmp_path), clock=CLOCK, disk=disk, ballast_bytes=4096)
     await opened.open()
     yield opened
     await opened.close()
@@ -98,12 +99,12 @@ async def test_entries_with_one_who_waits_between_them_are_one_statement(databas
 
 async def test_what_is_queued_at_the_end_is_kept(tmp_path: Path, disk: FaultyDisk) -> None:
     for start in (0, 100):
-        database = Database(tmp_path, clock=CLOCK, disk=disk, ballast_bytes=4096)
+        database = Database(tmp_path, SqliteBackend(tmp_path), clock=CLOCK, disk=disk, ballast_bytes=4096)
         await database.open()
         for seq in range(start, start + 100):
             database.append(entry(seq))
         await database.close()
-    database = Database(tmp_path, clock=CLOCK, disk=disk, ballast_bytes=4096)
+    database = Database(tmp_path, SqliteBackend(tmp_path), clock=CLOCK, disk=disk, ballast_bytes=4096)
     await database.open()
     assert await database.read(kept) == 200
     await database.close()

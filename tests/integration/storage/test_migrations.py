@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from retold.storage import migrations
-from retold.storage.connections import writer_engine
+from retold.storage.sqlite import writer_engine
 from retold.storage.tables import metadata
 
 

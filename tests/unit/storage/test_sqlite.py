@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from retold.errors import StorageBroken, StorageError, StorageFull
-from retold.storage.connections import as_storage_error
+from retold.storage.sqlite import as_storage_error
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""SQLAlchemy engines on one SQLite file, and what the database's errors mean for durability."""
+"""SQLite: a file in the data folder, its connections, and what its errors mean for durability."""
 
 import sqlite3
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -9,12 +10,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from retold.errors import StorageBroken, StorageError, StorageFull
+from retold.storage.backend import READERS, WAIT_FOR_LOCK_MS
 from retold.storage.disk import is_full
+from retold.storage.lock import WriteTurn
+from retold.storage.migrations import upgrade
 
-READERS = 3
-BUSY_TIMEOUT_MS = 5_000
-"""How long the writer waits for a lock that only a stranger (a backup, a shell) can hold."""
-
+# Among our own processes a `WriteTurn` decides: the file's lock is for strangers (a backup, a shell).
+_BUSY_TIMEOUT = f"PRAGMA busy_timeout = {WAIT_FOR_LOCK_MS}"
 _WRITER = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -22,14 +24,52 @@ _WRITER = (
     "PRAGMA wal_autocheckpoint = 1000",
     "PRAGMA journal_size_limit = 33554432",
     "PRAGMA foreign_keys = ON",
-    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+    _BUSY_TIMEOUT,
 )
 _READER = (
     # SQLite before 3.51.3 can corrupt the file when two connections checkpoint: readers never do.
     "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA query_only = ON",
-    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+    _BUSY_TIMEOUT,
 )
+
+
+class SqliteBackend:
+    """The file `retold.db` of a data folder (backend.Backend)."""
+
+    insert_entry = "INSERT INTO call_event (call_id, seq, at_ms, event) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "retold.db"
+
+    def open(self) -> tuple[Engine, Engine]:
+        """The engines; migrates."""
+        self._turn = WriteTurn(self._path.parent)
+        writer = writer_engine(self._path)
+        with self._turn, writer.begin() as connection:
+            upgrade(connection)
+        return writer, reader_engine(self._path)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """One process at a time."""
+        return self._turn
+
+    def failure(self, error: BaseException) -> StorageError | None:
+        """What an error means."""
+        return as_storage_error(error)
+
+    def is_collision(self, error: BaseException) -> bool:
+        """Never: processes take turns."""
+        _ = error
+        return False
+
+    def close(self, writer: Engine, reader: Engine) -> None:
+        """Close every connection."""
+        reader.dispose()
+        with self._turn:
+            # Closing the last connection checkpoints.
+            writer.dispose()
+        self._turn.close()
 
 
 def writer_engine(path: Path) -> Engine:

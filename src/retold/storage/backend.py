@@ -1,0 +1,43 @@
+"""What differs between SQLite and PostgreSQL; all else is written once, for both."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from retold.errors import StorageError
+
+READERS = 3
+"""Connections that only read."""
+WAIT_FOR_LOCK_MS = 5_000
+"""How long a write waits for what somebody else holds."""
+
+
+class Backend(Protocol):
+    """One kind of database: how it is reached, and what its errors mean for durability."""
+
+    insert_entry: str
+    """SQL of one journal entry for the driver's `executemany`; an entry that is there already is left alone."""
+
+    def open(self) -> tuple[Engine, Engine]:
+        """The engine of the one connection that writes, and that of `READERS` which cannot; migrates. Blocks."""
+        ...
+
+    def turn(self) -> AbstractContextManager[None]:
+        """What a transaction that writes must hold for its whole length."""
+        ...
+
+    def failure(self, error: BaseException) -> StorageError | None:
+        """What an error means; None when the statement was wrong and the database is well.
+
+        StorageFull, StorageBroken and StorageAway concern every write, a plain StorageError this one.
+        """
+        ...
+
+    def is_collision(self, error: BaseException) -> bool:
+        """Whether another process changed the same rows meanwhile, so that a second try sees what it did."""
+        ...
+
+    def close(self, writer: Engine, reader: Engine) -> None:
+        """Close every connection, the writer's last. Blocks."""
+        ...
