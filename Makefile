@@ -16,6 +16,7 @@ run: .venv/.local ## start the server on 127.0.0.1:8080 with its data in ./data 
 
 test: .venv/.test ## format, lint, types, imports and every test; what a change must pass
 	@scripts/system-packages
+	@$(BIN)/python scripts/sdk_environments.py >/dev/null
 	@exec $(BIN)/python scripts/test.py $(ARGS)
 
 check: .venv/.test ## the fast part of `make test`: everything up to the unit tests

@@ -1,0 +1,57 @@
+"""Fixtures of the tests that drive the official clients, and the check that a test calls what it claims to cover."""
+
+from collections.abc import Callable, Generator
+
+import pytest
+
+from support.sdk_client import Form, Generation, SdkClient, SdkProcess
+from support.server import ServerProcess, running_server
+
+
+@pytest.fixture(scope="session")
+def sdk_process() -> Generator[Callable[[Generation], SdkProcess]]:
+    """Starts the driver of a generation, once in a test run."""
+    started: dict[Generation, SdkProcess] = {}
+
+    def process(generation: Generation) -> SdkProcess:
+        if generation not in started:
+            started[generation] = SdkProcess(generation)
+        return started[generation]
+
+    yield process
+    for one in started.values():
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]:
+    """One server for the tests of a file."""
+    with running_server(tmp_path_factory.mktemp("server") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def generation() -> Generation:
+    """The client of a test that is not run with several."""
+    return "6.2"
+
+
+@pytest.fixture
+def form() -> Form:
+    """How a test that is not run in all three forms makes its requests."""
+    return "plain"
+
+
+@pytest.fixture
+def sdk(
+    sdk_process: Callable[[Generation], SdkProcess],
+    server: ServerProcess,
+    generation: Generation,
+    form: Form,
+    request: pytest.FixtureRequest,
+) -> Generator[SdkClient]:
+    """The client of the test; afterwards, whether the test called every method that its `covers` mark names."""
+    client = SdkClient(sdk_process(generation), server.url, server.api_key, form)
+    yield client
+    claimed = {method for mark in request.node.iter_markers("covers") for method in mark.args}
+    assert claimed <= client.asked, f"the test does not call what it covers: {sorted(claimed - client.asked)}"
