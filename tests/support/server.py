@@ -13,7 +13,8 @@ from pathlib import Path
 from urllib import error, request
 
 TEST_KEY = "key_test_0123456789abcdef"
-READY_TIMEOUT_S = 20.0
+READY_TIMEOUT_S = 60.0
+"""Against waiting for ever, no promise: a start is a second of computing, which a busy machine stretches."""
 _URL = re.compile(r"http://[0-9a-z.\[\]:]+:\d+")
 
 SCRIPTED_SPEECH = {
