@@ -8,6 +8,9 @@ RetoldError
 |   |-- NotFound               422 (Retell's status for an unknown id)
 |   |-- NoSuchFile             404
 |   |-- Conflict               409
+|   |-- UnderWay               409
+|   |-- AnswerNotKept          409
+|   |-- IdempotencyKeyReused   422
 |   |-- PayloadTooLarge        413
 |   |-- RateLimited            429
 |   `-- Unavailable            503
@@ -94,6 +97,28 @@ class Conflict(ApiError):
 
     status = 409
     code = "conflict"
+
+
+class UnderWay(ApiError):
+    """The same request is being worked on: asking again helps."""
+
+    status = 409
+    code = "request_in_progress"
+    retry_after_s = 1
+
+
+class AnswerNotKept(ApiError):
+    """The same request took effect before, and what it was answered is not known: asking again is pointless."""
+
+    status = 409
+    code = "answer_not_kept"
+
+
+class IdempotencyKeyReused(ApiError):
+    """The idempotency key belongs to another request."""
+
+    status = 422
+    code = "idempotency_key_reused"
 
 
 class PayloadTooLarge(ApiError):

@@ -11,8 +11,10 @@ from retold import __version__
 from retold.api import agents, api_keys, audio_websocket, calls, errors, files, health, v1, web_calls
 from retold.api.auth import open_to_all
 from retold.api.context import ApiContext
+from retold.api.idempotency import UnderWayRequests
 from retold.api.limits import BodyLimits
 from retold.api.rate_limits import RateLimits
+from retold.api.request_ids import RequestIds
 
 ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
@@ -38,13 +40,14 @@ def make_application(context: ApiContext, extra_routes: Sequence[BaseRoute] = ()
         openapi_url=None,
     )
     application.state.context = context
+    application.state.under_way = UnderWayRequests()
     application.state.rate_limits = RateLimits(context.deps.settings, context.deps.clock)
     for router in ROUTERS:
         application.include_router(router)
     application.include_router(_description(application))
     application.router.routes.extend(extra_routes)
     errors.install(application)
-    return errors.LastResort(BodyLimits(application))
+    return RequestIds(errors.LastResort(BodyLimits(application)))
 
 
 def _description(application: FastAPI) -> APIRouter:

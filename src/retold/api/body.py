@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from retold.api.context import MAX_WARNINGS, warn
+from retold.api.idempotency import once
 from retold.api.limits import JSON_KEY
 from retold.api.validation import ignored_fields, ignored_warning
 
@@ -22,14 +23,14 @@ class _ParsedRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route that takes the parsed body instead of parsing it once more."""
+    """A route that takes the parsed body instead of parsing it once more, and does what is repeated once."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, given a request that knows its body."""
         handle = super().get_route_handler()
 
         async def handle_parsed(request: Request) -> Response:
-            return await handle(_ParsedRequest(request.scope, request.receive))
+            return await once(_ParsedRequest(request.scope, request.receive), handle)
 
         return handle_parsed
 

@@ -27,6 +27,9 @@ def error_response(error: errors.ApiError) -> Response:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.AnswerNotKept):
+        # The official SDKs repeat what was answered 409, unless told.
+        headers["X-Should-Retry"] = "false"
     return _respond(error.status, error.code, error.message, field=error.field, fix=error.fix, headers=headers)
 
 

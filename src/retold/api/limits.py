@@ -20,6 +20,8 @@ _PARSERS = 2
 """Such threads at a time: the rest of the large bodies stand in line, and nothing else does."""
 JSON_KEY = "retold.json"
 """Where in the scope the value of a body is."""
+BODY_KEY = "retold.body"
+"""Where in the scope a body is as it was sent."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -53,7 +55,7 @@ class BodyLimits:
             refusal = error
         else:
             # curl -d says it is a form; what parsed as JSON is JSON.
-            await self._app(_as_json(scope, value) if body else scope, _replay(body, receive), send)
+            await self._app(_as_json(scope, body, value) if body else scope, _replay(body, receive), send)
             return
         await error_response(refusal)(scope, receive, send)
 
@@ -85,9 +87,9 @@ async def _read(receive: Receive) -> bytes:
     return b"".join(chunks)
 
 
-def _as_json(scope: Scope, value: Any) -> Scope:
-    headers = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
-    return {**scope, "headers": [*headers, (b"content-type", b"application/json")], JSON_KEY: value}
+def _as_json(scope: Scope, body: bytes, value: Any) -> Scope:
+    headers = [header for header in scope["headers"] if header[0] != b"content-type"]
+    return {**scope, "headers": [*headers, (b"content-type", b"application/json")], BODY_KEY: body, JSON_KEY: value}
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -140,6 +140,10 @@ class App:
         while True:
             await anyio.sleep(_HOUSEKEEPING_S)
             await self._write_last_used()
+            try:
+                await self.store.idempotency.sweep()
+            except StorageError as error:
+                log.warning("old_answers_not_swept", error=str(error))
 
     async def _write_last_used(self) -> None:
         try:

@@ -30,6 +30,7 @@ from retold.crash import crash_point
 from retold.errors import StorageBroken, StorageError, StorageFull
 from retold.storage.backend import READERS, Backend
 from retold.storage.disk import BALLAST_BYTES, Ballast, Disk, StorageHealth
+from retold.storage.effect import with_note
 
 T = TypeVar("T")
 
@@ -136,7 +137,7 @@ class Database:
 
         `is_essential` work may use the ballast of a full disk. Raises what `work` raises, or StorageError.
         """
-        return cast("T", await self._done(work, is_essential=is_essential))
+        return cast("T", await self._done(with_note(work), is_essential=is_essential))
 
     def append(self, entry: Entry) -> int | None:
         """Queue a journal entry in front of all later writes; never waits.

@@ -18,6 +18,7 @@ from retold.storage import call_rows
 from retold.storage.call_json import CallJson, call_json, list_json
 from retold.storage.database import Database
 from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
+from retold.storage.idempotency import Idempotency
 from retold.storage.journal import DatabaseJournal
 from retold.storage.keys import Keys
 from retold.storage.master_key import MasterKey
@@ -33,6 +34,7 @@ class Store:
     def __init__(self, database: Database, clock: Clock, data_dir: Path, master_key: str | None = None) -> None:
         self._database = database
         self.data_dir = data_dir
+        self.idempotency = Idempotency(database, clock)
         self.keys = Keys(database, clock, MasterKey(data_dir, master_key))
 
     @classmethod
