@@ -91,7 +91,9 @@ class Settings(BaseSettings):
         description="hosts or host:port on private addresses that agents may name, comma separated; `*` allows all",
     )
     connection_limit: int = Field(
-        default=1_000, ge=1, description="connections at a time, idle ones too; beyond it requests are answered 503"
+        default=1_000,
+        ge=1,
+        description="connections at a time; beyond it idle ones are closed, then requests answered 503",
     )
     concurrency_limit: int = Field(default=20, ge=1, description="calls in progress at a time")
     join_timeout_ms: int = Field(

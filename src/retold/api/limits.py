@@ -11,7 +11,7 @@ from retold.api.json_body import parse_json
 from retold.errors import ApiError, InvalidRequest, PayloadTooLarge
 
 MAX_BODY_BYTES = 1024 * 1024
-BODY_TIMEOUT_S = 30.0
+BODY_TIMEOUT_S = 12.0
 _DISCARDED_BYTES = 16 * 1024 * 1024
 """A client in the middle of a body this long still gets to read why it is refused; a longer one is cut off."""
 _INLINE_BYTES = 8 * 1024
@@ -41,9 +41,12 @@ class BodyLimits:
         if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
             await self._app(scope, receive, send)
             return
+        is_read = False
         try:
+            _refuse_encoded(scope)
             with anyio.fail_after(BODY_TIMEOUT_S):
                 body = await _read(receive)
+            is_read = True
             value = await self._parse(body) if body else None
         except Disconnected:
             return
@@ -57,12 +60,25 @@ class BodyLimits:
             # curl -d says it is a form; what parsed as JSON is JSON.
             await self._app(_as_json(scope, body, value) if body else scope, _replay(body, receive), send)
             return
-        await error_response(refusal)(scope, receive, send)
+        response = error_response(refusal)
+        if not is_read:
+            # The rest would have to be read before the next request.
+            response.headers["Connection"] = "close"
+        await response(scope, receive, send)
 
     async def _parse(self, body: bytes) -> Any:
         if len(body) <= _INLINE_BYTES:
             return parse_json(body)
         return await anyio.to_thread.run_sync(parse_json, body, limiter=self._parsers)
+
+
+def _refuse_encoded(scope: Scope) -> None:
+    """Raises InvalidRequest: a small body that unfolds into a large one is never unfolded."""
+    for name, value in scope["headers"]:
+        if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
+            raise InvalidRequest(
+                "compressed bodies are not read", field="Content-Encoding", fix="send the body as it is"
+            )
 
 
 async def _read(receive: Receive) -> bytes:

@@ -1,5 +1,6 @@
 """The HTTP listener: uvicorn inside our own task group, with our own signal handling."""
 
+import resource
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -8,6 +9,7 @@ import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
+from retold.app.http import HttpConnection, close_slow
 from retold.app.websockets import DirectWebSockets
 
 MAX_MESSAGE_BYTES = 1024 * 1024
@@ -16,6 +18,9 @@ _CLOSE_TIMEOUT_S = 3.0
 _LEAST_CLOSE_TIMEOUT_S = 0.2
 _PING_S = 5.0
 _POLL_S = 0.01
+_LOOK_S = 1.0
+_DESCRIPTORS_BESIDE = 1_024
+"""What recordings, the database and LLM websockets have open beside the connections."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -41,7 +46,8 @@ async def listening(
 ) -> AsyncGenerator[str]:
     """Serve the application on a bound socket; gives its URL, and ends all connections on leaving.
 
-    With more connections than `connection_limit`, requests are answered 503; opening a websocket never is.
+    With more connections than `connection_limit`, those that ask nothing are closed to make room; when none do,
+    requests are answered 503. Opening a websocket never is.
     `left_s` says how many seconds are left on leaving, given how many are wanted.
     """
     config = uvicorn.Config(
@@ -56,12 +62,13 @@ async def listening(
         log_config=None,
         access_log=False,
         server_header=False,
-        # Uvicorn refuses at its limit, not beyond it, and counts the connection that asks.
-        limit_concurrency=connection_limit + 1,
+        http=HttpConnection,
+        limit_concurrency=connection_limit,
     )
     server = _Server(config)
-    async with anyio.create_task_group() as tasks:
+    async with anyio.create_task_group() as tasks, anyio.create_task_group() as watch:
         tasks.start_soon(server.serve, [listener])
+        watch.start_soon(_close_slow, server)
         try:
             while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
                 await anyio.sleep(_POLL_S)
@@ -71,6 +78,22 @@ async def listening(
             timeout_s = max(_LEAST_CLOSE_TIMEOUT_S, left_s(_CLOSE_TIMEOUT_S))
             config.timeout_graceful_shutdown = timeout_s  # pyright: ignore[reportAttributeAccessIssue] - as said
             server.should_exit = True
+            watch.cancel_scope.cancel()
+
+
+async def _close_slow(server: uvicorn.Server) -> None:
+    while True:
+        await anyio.sleep(_LOOK_S)
+        close_slow(server.server_state.connections)
+
+
+def allow_descriptors(connection_limit: int) -> None:
+    """Let this process have as many open files as connections need, if the system's hard limit lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * connection_limit + _DESCRIPTORS_BESIDE
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class _Server(uvicorn.Server):

@@ -18,7 +18,7 @@ import typer
 from anyio.abc import TaskStatus
 
 from retold import __version__
-from retold.app import App, bind, build_app, listening, started_pool
+from retold.app import App, allow_descriptors, bind, build_app, listening, started_pool
 from retold.cli.failure import fail
 from retold.clock import SystemClock
 from retold.domain.agent import DEMO_AGENT_ID
@@ -37,6 +37,7 @@ log = structlog.stdlib.get_logger()
 def run(settings: Settings, disk: Disk | None = None) -> int:
     """Serve until told to stop, or until the disk fails; gives the exit code."""
     set_up_logging(settings.log_level, settings.log_format)
+    allow_descriptors(settings.connection_limit)
     listener = _bind(settings)
     try:
         return anyio.run(_serve, settings, listener, disk, backend_options={"use_uvloop": _has_uvloop()})

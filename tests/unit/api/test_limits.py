@@ -98,3 +98,16 @@ async def test_a_client_that_leaves_in_mid_body_gets_nothing() -> None:
 async def test_a_get_is_passed_on_untouched() -> None:
     start, _ = await ask([b"not json"], method="GET")
     assert start["status"] == 200
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"br", b"gzip, identity"])
+async def test_a_compressed_body_is_refused_unread(encoding: bytes) -> None:
+    start, body = await ask([b"\x1f\x8b" + b"\0" * 100], headers=[(b"content-encoding", encoding)])
+    assert start["status"] == 400
+    assert json.loads(body["body"])["field"] == "Content-Encoding"
+    assert (b"connection", b"close") in start["headers"]
+
+
+async def test_a_refused_body_that_was_read_leaves_the_connection_open() -> None:
+    start, _ = await ask([b'{"a": }'])
+    assert b"connection" not in dict(start["headers"])

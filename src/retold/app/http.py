@@ -1,0 +1,108 @@
+"""Uvicorn's HTTP connections with deadlines: nobody keeps one open without asking something and taking the answer.
+
+Uvicorn itself waits for ever for a request that was begun, and for a client that reads nothing. `close_slow` is called
+once a second for all connections, which is cheaper than a timer for each, and exact enough.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, cast
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from retold.api.errors import error_response
+from retold.errors import InvalidRequest, Unavailable
+
+REQUEST_WITHIN_S = 10.0
+"""From the connection, or the last answer, until the headers of a request are complete."""
+TAKEN_WITHIN_S = 30.0
+"""How long a client may leave the start of an answer, 64 kB of it, unread."""
+EVICTABLE_AFTER_S = 1.0
+"""At the limit of connections, one that has asked nothing for so long makes room for another."""
+
+
+class HttpConnection(H11Protocol):
+    """One connection; `limit_concurrency` of the configuration is how many there may be, all kinds together."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        # Uvicorn's own answer at the limit is not in the shape of ours.
+        self._limit, self.limit_concurrency = self.limit_concurrency or 0, None
+        self._application, self.app = self.app, self._answer
+        self._asked_nothing_since_s = self.loop.time()
+        self._takes_nothing_since_s: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as uvicorn
+        """Make room at the limit; far beyond it, refuse."""
+        super().connection_made(transport)
+        if len(self.connections) > self._limit:
+            self._evict_one()
+        if len(self.connections) > 2 * self._limit + 1:
+            transport.abort()
+
+    def on_response_complete(self) -> None:
+        """From here on the next request is awaited."""
+        self._asked_nothing_since_s = self.loop.time()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """The client does not take what it is sent."""
+        self._takes_nothing_since_s = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client takes what it is sent."""
+        self._takes_nothing_since_s = None
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is answered in the shape of all errors."""
+        answer = error_response(InvalidRequest(msg.lower().rstrip("."), fix="send HTTP/1.1, headers of at most 16 kB"))
+        head = b"".join(b"%s: %s\r\n" % header for header in [*answer.raw_headers, (b"connection", b"close")])
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%s\r\n%s" % (head, bytes(answer.body)))
+        self.transport.close()
+
+    def idle_s(self) -> float:
+        """For how long the client has asked nothing; 0 while a request is being answered."""
+        # Uvicorn has no cycle before the first request, whatever it declares.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and not cycle.response_complete:
+            return 0.0
+        return self.loop.time() - self._asked_nothing_since_s
+
+    def close_if_slow(self) -> None:
+        """Cut the connection when a deadline has passed."""
+        is_stuck = (
+            self._takes_nothing_since_s is not None and self.loop.time() - self._takes_nothing_since_s > TAKEN_WITHIN_S
+        )
+        if is_stuck or self.idle_s() > REQUEST_WITHIN_S:
+            self.transport.abort()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_full = len(self.connections) > self._limit
+        await (_full() if is_full else self._application)(scope, receive, send)  # pyright: ignore[reportArgumentType] - uvicorn's names for the same types
+
+    def _evict_one(self) -> None:
+        others = [one for one in self.connections if isinstance(one, HttpConnection) and one is not self]
+        slowest = max(others, key=HttpConnection.idle_s, default=None)
+        if slowest is not None and slowest.idle_s() > EVICTABLE_AFTER_S:
+            # It counts until the loop has told it that it is closed.
+            self.connections.discard(slowest)
+            slowest.transport.abort()
+
+
+def close_slow(connections: Iterable[object]) -> None:
+    """Cut every HTTP connection of which a deadline has passed."""
+    for connection in list(connections):
+        if isinstance(connection, HttpConnection):
+            connection.close_if_slow()
+
+
+def _full() -> Response:
+    refusal = error_response(
+        Unavailable("the server has as many connections as it takes", fix="try again; close idle connections")
+    )
+    refusal.headers["Connection"] = "close"
+    return refusal
