@@ -44,14 +44,17 @@ def form() -> Form:
 
 @pytest.fixture
 def sdk(
-    sdk_process: Callable[[Generation], SdkProcess],
-    server: ServerProcess,
-    generation: Generation,
-    form: Form,
-    request: pytest.FixtureRequest,
-) -> Generator[SdkClient]:
-    """The client of the test; afterwards, whether the test called every method that its `covers` mark names."""
-    client = SdkClient(sdk_process(generation), server.url, server.api_key, form)
-    yield client
-    claimed = {method for mark in request.node.iter_markers("covers") for method in mark.args}
-    assert claimed <= client.asked, f"the test does not call what it covers: {sorted(claimed - client.asked)}"
+    sdk_process: Callable[[Generation], SdkProcess], server: ServerProcess, generation: Generation, form: Form
+) -> SdkClient:
+    """The client of the test."""
+    return SdkClient(sdk_process(generation), server.url, server.api_key, form)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Fail a test that passed without calling every method its `covers` mark names."""
+    result = yield
+    if isinstance(client := pyfuncitem.funcargs.get("sdk"), SdkClient):
+        claimed = {method for mark in pyfuncitem.iter_markers("covers") for method in mark.args}
+        assert claimed <= client.asked, f"the test does not call what it covers: {sorted(claimed - client.asked)}"
+    return result

@@ -17,6 +17,7 @@ INSTALL_TIMEOUT_S = 110
 
 Generation = Literal["3.9", "4.6", "4.7", "5.0", "5.64", "6.2", "node"]
 Form = Literal["plain", "raw", "streaming"]
+GENERATIONS: tuple[Generation, ...] = ("3.9", "4.6", "4.7", "5.0", "5.64", "6.2", "node")
 FORMS: tuple[Form, ...] = ("plain", "raw", "streaming")
 
 

@@ -39,7 +39,7 @@ function http(response) {
 }
 
 function shownError(error) {
-  if (!(error instanceof APIError)) throw error;
+  if (!(error instanceof APIError)) return { type: error.constructor.name, message: error.stack };
   const headers = error.headers ? plain(error.headers) : {};
   const { message, status, error: body } = error;
   return { type: error.constructor.name, message, status, body, headers, sent_headers: sent.headers };

@@ -5,6 +5,7 @@ Runs in the client's own environment, so it imports nothing but the client and t
 
 import json
 import sys
+import traceback
 from typing import Any
 
 import retell
@@ -35,6 +36,8 @@ def _answered(client: Retell, asked: Any) -> dict[str, Any]:
         return _ask(client.with_options(**asked["options"]), asked)
     except APIError as error:
         return {"error": _shown_error(error)}
+    except Exception as error:  # noqa: BLE001 - whatever a client raises is what its user would see
+        return {"error": {"type": type(error).__name__, "message": traceback.format_exc()}}
 
 
 def _ask(client: Retell, asked: Any) -> dict[str, Any]:
