@@ -31,6 +31,7 @@ RetoldError
 |   `-- ConnectFailed          nobody answers there, or not with a websocket
 `-- StorageError               the disk refused
     |-- StorageFull            no space left
+    |-- StorageAway            the database server does not answer; it may come back
     `-- StorageBroken          an fsync or a read failed: the process must not go on
 """
 
@@ -213,6 +214,10 @@ class StorageError(RetoldError):
 
 class StorageFull(StorageError):
     """No space left on the data folder's disk."""
+
+
+class StorageAway(StorageError):
+    """The database server does not answer, or refuses to serve; a later try may succeed."""
 
 
 class StorageBroken(StorageError):

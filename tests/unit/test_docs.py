@@ -1,6 +1,7 @@
 """The reference pages name everything there is, links lead somewhere, and snippets are real Python."""
 
 import ast
+import itertools
 import re
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def test_every_disconnection_reason_is_described_with_its_status(reason: Disconn
 
 def test_every_runtime_dependency_has_its_line() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["local"]]
+    wanted = itertools.chain(project["dependencies"], *project["optional-dependencies"].values())
     names = {re.split(r"[<>=\[; ]", requirement, maxsplit=1)[0] for requirement in wanted}
     assert names == set(first_cells("dependencies.md")) - {"package", "---"}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Column, ColumnElement, Select, String, and_, cast, or_, select, type_coerce
+from sqlalchemy import JSON, Column, ColumnElement, Select, String, and_, cast, func, or_, select, type_coerce
 
 from retold.domain.call import CallRecord
 from retold.domain.call_query import CallFilter, CallQuery, Span
@@ -95,10 +95,11 @@ def _thresholds(wanted: CallFilter) -> Iterator[ColumnElement[bool]]:
 
 def _keyed(field: str, wanted: dict[str, tuple[Any, ...]] | None) -> Iterator[ColumnElement[bool]]:
     for key, values in (wanted or {}).items():
-        stored = cast(type_coerce(call.c.body, JSON)["call", field, key].as_string(), String)
-        yield stored.in_([_as_sql_text(value) for value in values])
+        # Both databases have json(text); PostgreSQL reads keys out of JSON only.
+        stored = cast(type_coerce(func.json(call.c.body), JSON)["call"][field][key].as_string(), String)
+        yield stored.in_([text for value in values for text in _as_sql_text(value)])
 
 
-def _as_sql_text(value: object) -> str:
-    # SQLite's json_extract gives 1 and 0 for true and false.
-    return str(int(value)) if isinstance(value, bool) else str(value)
+def _as_sql_text(value: object) -> tuple[str, ...]:
+    # SQLite's json_extract gives 1 and 0 for true and false, PostgreSQL the words.
+    return (str(int(value)), str(value).lower()) if isinstance(value, bool) else (str(value),)

@@ -8,8 +8,11 @@ await write(job) --/           one transaction for all that is queued
 The writer thread owns the only connection of this process that writes. Each group costs much and each entry little, and
 while the thread works the event loop stands still: entries that nobody waits for may linger, and groups rest a little.
 Everything that waits for a commit is resolved on the event loop by one `call_soon_threadsafe` per group, which makes
-this file one of the few shells that touch the loop. When the disk is full, entries wait in the queue (bounded) and are
-tried again each second; jobs fail unless they are essential, which may use up the ballast.
+this file one of the few shells that touch the loop. When the disk is full or the database server away, entries wait in
+the queue (bounded) and are tried again each second; jobs fail, except that essential ones may use up the ballast.
+
+A group may be tried more than once, so jobs must be repeatable; what they see is one moment of the database. On
+PostgreSQL a rule over several rows needs a unique index: two servers may each write one of the rows.
 """
 
 import asyncio
@@ -27,7 +30,7 @@ from sqlalchemy import Connection, Engine
 
 from retold.clock import Clock
 from retold.crash import crash_point
-from retold.errors import StorageBroken, StorageError, StorageFull
+from retold.errors import StorageAway, StorageBroken, StorageError, StorageFull
 from retold.storage.backend import READERS, Backend
 from retold.storage.disk import BALLAST_BYTES, Ballast, Disk, StorageHealth
 from retold.storage.effect import with_note
@@ -44,7 +47,9 @@ GROUP_EVERY_S = 0.005
 """Groups begin this far apart at least, so that under load those who wait share a commit."""
 SPACE_CHECK_S = 1.0
 TIMEOUT_S = 30.0
-"""After this a waiter is told that the disk does not answer."""
+"""After this a waiter is told that the database does not answer."""
+ATTEMPTS = 5
+"""How often a group is tried that other servers' writes collide with."""
 
 
 class Entry(NamedTuple):
@@ -193,7 +198,7 @@ class Database:
 
     def _refuse_if_hopeless(self, *, is_essential: bool) -> None:
         if self._health is StorageHealth.BROKEN:
-            raise StorageBroken("the data folder's disk has failed; check the disk and restart")
+            raise StorageBroken("the storage has failed; check the disk and restart")
         if self._health is StorageHealth.FULL and not is_essential:
             raise StorageFull("no space left in the data folder; free some, no restart is needed")
 
@@ -220,7 +225,8 @@ class Database:
             batch = self._take()
             if self._clock.monotonic_ms() - self._looked_ms >= SPACE_CHECK_S * 1000:
                 self._look_at_space()
-            if batch:
+            # An empty group asks a database server that was away whether it is back.
+            if batch or self._health is StorageHealth.AWAY:
                 self._commit(batch)
 
     def _take(self) -> list[_Job | Entry]:
@@ -240,14 +246,25 @@ class Database:
 
     def _commit(self, batch: Sequence[_Job | Entry]) -> None:
         try:
-            outcomes = self._attempt(batch)
+            outcomes = self._attempt_without_collision(batch)
         except Exception as error:  # noqa: BLE001 - the border of the writer: what is not the disk's fault is the group's
             self._fail(batch, self._backend.failure(error) or StorageError(f"the database refused: {error}"))
         else:
             self._is_retrying = False
+            if self._health is StorageHealth.AWAY:
+                self._health = StorageHealth.OK
             self._settle(outcomes)
 
-    def _attempt(self, batch: Sequence[_Job | Entry]) -> list[_Outcome]:
+    def _attempt_without_collision(self, batch: Sequence[_Job | Entry]) -> list[_Outcome]:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._attempt(batch, self._backend.is_collision)
+            except Exception as error:
+                if not self._backend.is_collision(error):
+                    raise
+        return self._attempt(batch, lambda _: False)
+
+    def _attempt(self, batch: Sequence[_Job | Entry], is_collision: Callable[[BaseException], bool]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         entries: list[Entry] = []
         inserted = 0
@@ -262,7 +279,7 @@ class Database:
                     # A job sees what was queued before it, and nothing of what came after.
                     inserted += self._insert(connection, entries)
                     entries = []
-                    outcomes.append(self._do(connection, item, item.work))
+                    outcomes.append(self._do(connection, item, item.work, is_collision))
             inserted += self._insert(connection, entries)
             self._disk.database("commit")
         if inserted:
@@ -279,15 +296,22 @@ class Database:
             crash_point("journal_in_transaction")
         return len(entries)
 
-    def _do(self, connection: Connection, job: _Job, work: Callable[[Connection], Any]) -> _Outcome:
+    def _do(
+        self,
+        connection: Connection,
+        job: _Job,
+        work: Callable[[Connection], Any],
+        is_collision: Callable[[BaseException], bool],
+    ) -> _Outcome:
         try:
             with connection.begin_nested():
                 self._disk.database("statement")
                 return _Outcome(job, result=work(connection))
         except Exception as error:
-            if self._backend.failure(error) is not None:
+            failure = self._backend.failure(error)
+            if isinstance(failure, StorageFull | StorageAway | StorageBroken) or is_collision(error):
                 raise
-            return _Outcome(job, error=error)
+            return _Outcome(job, error=failure or error)
 
     def _fail(self, batch: Sequence[_Job | Entry], error: StorageError) -> None:
         """Tell the waiters, and decide what is tried again."""
@@ -298,6 +322,8 @@ class Database:
         elif isinstance(error, StorageFull):
             self._health = StorageHealth.FULL
             self._ballast.release()
+        elif isinstance(error, StorageAway):
+            self._health = StorageHealth.AWAY
         doomed = [
             _Outcome(item, error=error)
             for item in batch
@@ -317,7 +343,7 @@ class Database:
 
     def _look_at_space(self) -> None:
         self._looked_ms = self._clock.monotonic_ms()
-        if self._health is StorageHealth.BROKEN:
+        if self._health in {StorageHealth.BROKEN, StorageHealth.AWAY}:
             return
         try:
             free = self._disk.free_bytes(self._folder)

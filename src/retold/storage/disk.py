@@ -21,6 +21,8 @@ class StorageHealth(StrEnum):
     """Less free space than the setting asks for: no new calls."""
     FULL = "full"
     """A write found no space: no new calls; running ones live on the ballast."""
+    AWAY = "away"
+    """The database server does not answer: no new calls; running ones go on, and what they write waits."""
     BROKEN = "broken"
     """A write may not have reached the disk: nothing is acknowledged until a restart."""
 

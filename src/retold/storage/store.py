@@ -13,8 +13,10 @@ from retold.domain.agent import Agent
 from retold.domain.call import CallRecord
 from retold.domain.call_query import CallQuery
 from retold.domain.reasons import CallStatus
+from retold.errors import StorageError
 from retold.ids import CallId, OrgId
 from retold.storage import call_rows
+from retold.storage.backend import Backend
 from retold.storage.call_json import CallJson, call_json, list_json
 from retold.storage.database import Database
 from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
@@ -38,11 +40,12 @@ class Store:
         self.keys = Keys(database, clock, MasterKey(data_dir, master_key))
 
     @classmethod
-    async def open(
+    async def open(  # noqa: PLR0913 - each a setting of its own, with a default
         cls,
         data_dir: Path,
         *,
         clock: Clock,
+        database_url: str | None = None,
         disk: Disk | None = None,
         min_free_bytes: int = 0,
         ballast_bytes: int = BALLAST_BYTES,
@@ -50,11 +53,12 @@ class Store:
     ) -> Self:
         """Make the folder if need be, migrate, and be ready. Raises StorageError.
 
-        `master_key` is that of the settings, in hex; without it the data folder has one.
+        `database_url` names a PostgreSQL database; without it the data folder has one of SQLite. `master_key` is that
+        of the settings, in hex; without it the data folder has one.
         """
         database = Database(
             data_dir,
-            SqliteBackend(data_dir),
+            _backend(data_dir, database_url),
             clock=clock,
             disk=disk or Disk(),
             min_free_bytes=min_free_bytes,
@@ -233,6 +237,17 @@ class Store:
         over = select(call.c.call_id).where(call.c.call_status.in_(UNFINISHED))
         strays = delete(call_event).where(call_event.c.call_id.not_in(over))
         return await self._database.write(lambda connection: connection.execute(strays).rowcount, is_essential=True)
+
+
+def _backend(data_dir: Path, database_url: str | None) -> Backend:
+    if database_url is None:
+        return SqliteBackend(data_dir)
+    try:
+        # Its driver is an extra: only who asks for it needs it.
+        from retold.storage.postgres import PostgresBackend  # noqa: PLC0415
+    except ImportError as error:
+        raise StorageError(f"PostgreSQL needs its driver ({error}): pip install 'retold[postgres]'") from error
+    return PostgresBackend(database_url)
 
 
 def with_call(record: CallRecord, **changes: object) -> CallRecord:

@@ -26,8 +26,8 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, clock: HandClock) -> AsyncGenerator[Store]:
-    opened = await Store.open(tmp_path, clock=clock, ballast_bytes=4096)
+async def store(tmp_path: Path, clock: HandClock, database_url: str | None) -> AsyncGenerator[Store]:
+    opened = await Store.open(tmp_path, database_url=database_url, clock=clock, ballast_bytes=4096)
     yield opened
     await opened.close()
 
@@ -96,20 +96,22 @@ async def test_a_change_shows_at_once_although_the_key_is_remembered(keys: Keys)
 
 
 async def test_what_another_process_revokes_is_noticed_within_five_seconds(
-    keys: Keys, clock: HandClock, tmp_path: Path
+    keys: Keys, clock: HandClock, tmp_path: Path, database_url: str | None
 ) -> None:
     made = await keys.create(DEFAULT_ORG_ID, "key_a")
     assert await opens(keys, "key_a")
-    other = await Store.open(tmp_path, clock=clock, ballast_bytes=4096)
+    other = await Store.open(tmp_path, database_url=database_url, clock=clock, ballast_bytes=4096)
     await other.keys.revoke(DEFAULT_ORG_ID, made.api_key_id)
     await other.close()
     clock.pass_ms(5_001)
     assert not await opens(keys, "key_a")
 
 
-async def test_keys_are_remembered_from_the_start_on(keys: Keys, clock: HandClock, tmp_path: Path) -> None:
+async def test_keys_are_remembered_from_the_start_on(
+    keys: Keys, clock: HandClock, tmp_path: Path, database_url: str | None
+) -> None:
     await keys.create(DEFAULT_ORG_ID, "key_a")
-    other = await Store.open(tmp_path, clock=clock, ballast_bytes=4096)
+    other = await Store.open(tmp_path, database_url=database_url, clock=clock, ballast_bytes=4096)
     assert not other.keys.knows(hash_api_key("key_a"))
     await other.keys.remember_all()
     assert other.keys.knows(hash_api_key("key_a"))
@@ -168,9 +170,13 @@ async def test_no_secret_lies_on_the_disk_in_clear(store: Store, tmp_path: Path)
     assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
 
 
-async def test_under_another_master_key_a_secret_does_not_open(store: Store, clock: HandClock, tmp_path: Path) -> None:
+async def test_under_another_master_key_a_secret_does_not_open(
+    store: Store, clock: HandClock, tmp_path: Path, database_url: str | None
+) -> None:
     await store.keys.create(DEFAULT_ORG_ID, "key_a", NewKey(is_webhook_key=True))
-    stranger = await Store.open(tmp_path, clock=clock, ballast_bytes=4096, master_key="ab" * 32)
+    stranger = await Store.open(
+        tmp_path, database_url=database_url, clock=clock, ballast_bytes=4096, master_key="ab" * 32
+    )
     with pytest.raises(StorageError, match="another master key"):
         await stranger.keys.webhook_secret(DEFAULT_ORG_ID)
     await stranger.close()

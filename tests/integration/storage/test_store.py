@@ -22,20 +22,20 @@ OTHER_ORG = OrgId("org_other")
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncGenerator[Store]:
-    opened = await Store.open(tmp_path / "data", clock=SystemClock(), ballast_bytes=4096)
+async def store(tmp_path: Path, database_url: str | None) -> AsyncGenerator[Store]:
+    opened = await Store.open(tmp_path / "data", database_url=database_url, clock=SystemClock(), ballast_bytes=4096)
     await opened.keys.create(DEFAULT_ORG_ID, "key_1", NewKey(api_key_name="one"))
     yield opened
     await opened.close()
 
 
-async def test_a_call_outlives_the_process(tmp_path: Path) -> None:
+async def test_a_call_outlives_the_process(tmp_path: Path, database_url: str | None) -> None:
     record = make_record(metadata={"order": {"id": 7}}, retell_llm_dynamic_variables={"name": "Zoë"})
-    store = await Store.open(tmp_path, clock=SystemClock(), ballast_bytes=4096)
+    store = await Store.open(tmp_path, database_url=database_url, clock=SystemClock(), ballast_bytes=4096)
     await store.keys.create(DEFAULT_ORG_ID, "key_1", NewKey(api_key_name="one"))
     await store.create_call(record)
     await store.close()
-    store = await Store.open(tmp_path, clock=SystemClock(), ballast_bytes=4096)
+    store = await Store.open(tmp_path, database_url=database_url, clock=SystemClock(), ballast_bytes=4096)
     assert await store.find_call(DEFAULT_ORG_ID, CallId(record.call.call_id)) == record
     await store.close()
 
@@ -204,11 +204,11 @@ async def test_pages_follow_each_other_without_gap_or_repetition(store: Store, o
     assert known == sorted(names.values(), reverse=order == "descending")
 
 
-async def test_a_folder_that_is_up_to_date_opens_fast(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path, clock=SystemClock(), ballast_bytes=4096)
+async def test_a_folder_that_is_up_to_date_opens_fast(tmp_path: Path, database_url: str | None) -> None:
+    store = await Store.open(tmp_path, database_url=database_url, clock=SystemClock(), ballast_bytes=4096)
     await store.close()
     began = time.monotonic()
-    store = await Store.open(tmp_path, clock=SystemClock(), ballast_bytes=4096)
+    store = await Store.open(tmp_path, database_url=database_url, clock=SystemClock(), ballast_bytes=4096)
     took_ms = (time.monotonic() - began) * 1000
     await store.close()
     assert took_ms < 200
