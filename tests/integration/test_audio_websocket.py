@@ -102,6 +102,7 @@ async def test_agent_audio_is_never_more_than_300_ms_ahead(server: ServerProcess
         assert max_ahead_ms(caller) <= 300
 
 
+@pytest.mark.alone
 async def test_a_client_that_asks_for_more_gets_just_that(server: ServerProcess) -> None:
     async with house(server) as place:
         address = place.address(await place.web_call()) + "?lead_ms=1500"

@@ -16,7 +16,6 @@ MAX_DELAY_MS = 5_000
 """A bound for nonsense, not for speed: this machine may be busy."""
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(280)
 def test_each_bench_runs_and_gives_sane_figures(tmp_path: Path) -> None:
     results = tmp_path / "results.json"
