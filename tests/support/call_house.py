@@ -9,7 +9,7 @@ from typing import Any, cast
 import anyio
 import anyio.lowlevel
 
-from retold.calls.create import create_web_call
+from retold.calls.create import CallDetails, create_web_call
 from retold.calls.deps import Deps
 from retold.calls.finish import Archive
 from retold.calls.live import LiveCalls
@@ -154,7 +154,7 @@ class House:
         return self.deps.live
 
     async def create(self, **details: Any) -> CallRecord:
-        return await create_web_call(self.deps, DEFAULT_ORG_ID, self.agent, **details)
+        return await create_web_call(self.deps, DEFAULT_ORG_ID, self.agent, CallDetails(**details))
 
     def leg(self) -> LoopbackTransport:
         return LoopbackTransport(self.clock, sample_rate=RATE)

@@ -8,7 +8,19 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from retold import __version__
-from retold.api import agents, api_keys, audio_websocket, calls, errors, files, health, v1, web_calls
+from retold.api import (
+    agents,
+    api_keys,
+    audio_websocket,
+    calls,
+    concurrency,
+    errors,
+    files,
+    health,
+    phone_calls,
+    v1,
+    web_calls,
+)
 from retold.api.auth import open_to_all
 from retold.api.context import ApiContext
 from retold.api.idempotency import UnderWayRequests
@@ -20,7 +32,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
     api_keys.router,
     web_calls.router,
+    phone_calls.router,
     calls.router,
+    concurrency.router,
     v1.router,
     audio_websocket.router,
     files.router,

@@ -41,6 +41,9 @@ async def audio_websocket(websocket: WebSocket, call_id: str) -> None:
     if transport is None and record.call.call_status is not CallStatus.REGISTERED:
         await websocket.close(REFUSED, "the call is over")
         return
+    if transport is None and record.is_dialled_by_us:
+        await websocket.close(REFUSED, "the server dials this call itself; nobody can join it")
+        return
     if transport is None and context.deps.live.is_draining:
         await websocket.close(TRY_LATER, "the server is draining and takes no more calls")
         return

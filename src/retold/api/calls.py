@@ -1,22 +1,26 @@
-"""The call resource: get, list (v2) and stop."""
+"""The call resource: get, list (v2), update, delete, stop and rerun the analysis."""
 
 from typing import Any
 
+import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, JsonValue, ValidationError
 from starlette import status
 
 from retold.api.auth import Org
-from retold.api.body import JsonRoute, Sent, warn_of_dropped
-from retold.api.context import base_url, context_of
+from retold.api.body import JsonRoute, Sent, warn_of_dropped, warn_of_ignored
+from retold.api.context import base_url, context_of, warn
 from retold.api.json_response import JsonBlocks
 from retold.api.validation import explain
+from retold.calls.change import CallChanges, update_finished
+from retold.calls.change import delete as delete_call
 from retold.domain.agent_options import RequestModel
 from retold.domain.call import CallRecord
 from retold.domain.call_query import CallFilter, CallQuery
-from retold.errors import NotFound
+from retold.domain.call_update import UpdateCallRequest
+from retold.errors import InvalidRequest, NotFound
 from retold.ids import CallId, OrgId
-from retold.storage.call_json import CallJson
+from retold.storage.call_json import CallJson, call_json, stored_json
 
 router = APIRouter(tags=["call"], route_class=JsonRoute)
 
@@ -53,12 +57,60 @@ async def list_all(request: Request, org: Org, sent: Sent, body: ListCallsReques
     return response
 
 
+@router.patch("/v2/update-call/{call_id}")
+async def update(
+    request: Request, response: Response, org: Org, call_id: str, body: UpdateCallRequest, sent: Sent
+) -> dict[str, Any]:
+    """Change a call that is over; custom attributes are added to those it has."""
+    changes = CallChanges(
+        metadata=body.metadata,
+        data_storage_setting=body.data_storage_setting,
+        custom_attributes=body.custom_attributes,
+    )
+    is_long = len(call_id) > _MAX_ID_CHARS
+    changed = None if is_long else await update_finished(context_of(request).deps, org, CallId(call_id), changes)
+    if changed is None:
+        raise _unknown(call_id)
+    warn_of_ignored(response, sent, body)
+    if body.override_dynamic_variables is not None:
+        warn(response, "override_dynamic_variables has no effect on a call that is over; update-live-call takes it")
+    return wire(request, changed)
+
+
+@router.delete("/v2/delete-call/{call_id}", status_code=status.HTTP_204_NO_CONTENT, response_class=Response)
+async def delete(request: Request, org: Org, call_id: str) -> None:
+    """Erase a call for good, everywhere; one that is going on is ended first."""
+    record = await find_call(request, org, call_id)
+    if not await delete_call(context_of(request).deps, org, record):
+        raise _unknown(call_id)
+
+
+@router.put("/rerun-call-analysis/{call_id}", response_model=dict[str, Any])
+async def rerun_analysis(request: Request, org: Org, call_id: str) -> Response:
+    """Analyse a call that is over once more; as there is no analysis here yet, the call comes back as it is."""
+    record = await find_call(request, org, call_id)
+    if not record.call.call_status.is_terminal:
+        raise InvalidRequest(
+            f"call {call_id} is {record.call.call_status}; only a call that is over can be analysed",
+            field="call_id",
+            fix="wait until the call has ended",
+        )
+    response = JsonBlocks([(await find_call_json(request, org, call_id)).text.encode()])
+    warn(response, "calls are not analysed by this server yet: the call is unchanged")
+    return response
+
+
 @router.post("/v2/stop-call/{call_id}", status_code=status.HTTP_204_NO_CONTENT, response_class=Response)
 async def stop(request: Request, org: Org, call_id: str) -> None:
     """End a call; one that is over already stays as it is."""
     record = await find_call(request, org, call_id)
     if not record.call.call_status.is_terminal:
         await context_of(request).deps.live.stop(record)
+
+
+def wire(request: Request, record: CallRecord) -> dict[str, Any]:
+    """The call as it is sent, its files under the address of this server."""
+    return orjson.loads(call_json(stored_json(record), base_url(request)).text)
 
 
 async def find_call(request: Request, org: OrgId, call_id: str) -> CallRecord:

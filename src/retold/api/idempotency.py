@@ -26,7 +26,7 @@ from retold.api.limits import BODY_KEY, JSON_KEY
 from retold.domain.scopes import Scope, scope_for
 from retold.errors import AnswerNotKept, ApiError, IdempotencyKeyReused, InvalidRequest, UnderWay
 from retold.storage.effect import noting
-from retold.storage.idempotency import Answer, Attempt, Idempotency, digest
+from retold.storage.idempotency import KEPT_OF_BODY_MS, KEPT_OF_HEADER_MS, Answer, Attempt, Idempotency, digest
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -34,9 +34,6 @@ MAX_ANSWER_BYTES = 256 * 1024
 """A longer answer is not kept."""
 WAIT_S = 10.0
 """How long a repeated request waits for the first to be answered."""
-_KEPT_MS = 24 * 3600 * 1000
-_KEPT_OF_BODY_MS = 3600 * 1000
-"""As Retell keeps the keys of create-phone-call, which stand in its body."""
 _BODY_FIELD_ROUTE = "/v2/create-phone-call"
 _BODY_FIELD = "idempotency_key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -124,10 +121,10 @@ async def _attempt(request: Request) -> Attempt | None:
     path = request.scope["path"]
     if request.method != "POST" or scope_for("POST", path) is Scope.READ:
         return None
-    key, field, kept_ms = request.headers.get(HEADER), HEADER, _KEPT_MS
+    key, field, kept_ms = request.headers.get(HEADER), HEADER, KEPT_OF_HEADER_MS
     body = request.scope.get(JSON_KEY)
     if key is None and path == _BODY_FIELD_ROUTE and isinstance(body, dict):
-        key, field, kept_ms = body.get(_BODY_FIELD), _BODY_FIELD, _KEPT_OF_BODY_MS
+        key, field, kept_ms = body.get(_BODY_FIELD), _BODY_FIELD, KEPT_OF_BODY_MS
     if key is None:
         return None
     if not isinstance(key, str) or not _KEY.fullmatch(key):

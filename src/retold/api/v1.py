@@ -1,10 +1,10 @@
-"""The endpoints before July 2024 (SDK 3.9): register-call and get-call in the v1 shape."""
+"""The endpoints before July 2024 (SDK 3.9): register-call, create-phone-call and get-call in the v1 shape."""
 
 from typing import Any, Literal
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from pydantic import Field, JsonValue
+from pydantic import Field
 from starlette import status
 
 from retold.api.agents import find_agent
@@ -13,9 +13,11 @@ from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.calls import find_call_json
 from retold.api.context import context_of
 from retold.api.json_response import JsonBlocks
+from retold.api.phone_calls import make_phone_call
 from retold.calls.create import CallDetails, register_call
 from retold.domain.agent_options import RequestModel
-from retold.domain.call import CallAudio
+from retold.domain.call import CallAudio, CallRecord
+from retold.domain.call_request import Metadata, PhoneCallRequest, Variables
 from retold.errors import InvalidRequest
 
 router = APIRouter(tags=["call (v1)"], route_class=JsonRoute)
@@ -33,8 +35,8 @@ class RegisterCallRequest(RequestModel):
     end_call_after_silence_ms: int | None = Field(default=None, ge=10_000)
     from_number: str | None = Field(default=None, max_length=100)
     to_number: str | None = Field(default=None, max_length=100)
-    metadata: dict[str, JsonValue] | None = None
-    retell_llm_dynamic_variables: dict[str, JsonValue] | None = None
+    metadata: Metadata | None = None
+    retell_llm_dynamic_variables: Variables | None = None
 
 
 @router.post("/register-call", status_code=status.HTTP_201_CREATED)
@@ -59,7 +61,17 @@ async def register(
         ),
     )
     warn_of_ignored(response, sent, body)
-    return {**record.call.wire(), **_v1_fields(record.audio, record.end_call_after_silence_ms)}
+    return _v1_call(record)
+
+
+@router.post("/create-phone-call", status_code=status.HTTP_201_CREATED)
+async def create_phone_call(
+    request: Request, response: Response, org: Org, body: PhoneCallRequest, sent: Sent
+) -> dict[str, Any]:
+    """Create an outbound call."""
+    record = await make_phone_call(request, org, body)
+    warn_of_ignored(response, sent, body)
+    return _v1_call(record)
 
 
 @router.get("/get-call/{call_id}", response_model=dict[str, Any])
@@ -84,6 +96,10 @@ def _check_audio(body: RegisterCallRequest) -> None:
             field="sample_rate",
             fix=f"use {MULAW_RATE_HZ}, or s16le",
         )
+
+
+def _v1_call(record: CallRecord) -> dict[str, Any]:
+    return {**record.call.wire(), **_v1_fields(record.audio, record.end_call_after_silence_ms)}
 
 
 def _v1_fields(audio: CallAudio, silence_ms: int | None) -> dict[str, Any]:

@@ -3,32 +3,18 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field, JsonValue
 from starlette import status
 
 from retold.api.agents import find_agent
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import context_of
-from retold.calls.create import create_web_call
-from retold.domain.agent_options import RequestModel
+from retold.calls.create import CallDetails, create_web_call
 from retold.domain.call import CallRecord
-from retold.errors import InvalidRequest
+from retold.domain.call_request import WebCallRequest
 from retold.ids import OrgId
 
 router = APIRouter(tags=["call"], route_class=JsonRoute)
-
-
-class WebCallRequest(RequestModel):
-    """What create-web-call takes, v2 and v3 alike."""
-
-    agent_id: str = Field(min_length=1, max_length=200)
-    agent_version: int | str | None = None
-    agent_override: dict[str, JsonValue] | None = None
-    metadata: dict[str, JsonValue] | None = None
-    retell_llm_dynamic_variables: dict[str, JsonValue] | None = None
-    current_node_id: str | None = None
-    current_state: str | None = None
 
 
 @router.post("/v2/create-web-call", status_code=status.HTTP_201_CREATED)
@@ -55,17 +41,12 @@ async def create_v3(request: Request, response: Response, org: Org, body: WebCal
 
 async def _create(request: Request, org: OrgId, body: WebCallRequest) -> CallRecord:
     context = context_of(request)
-    if body.agent_override:
-        raise InvalidRequest(
-            "agent_override is not supported by this server",
-            field="agent_override",
-            fix="create a second agent with these settings",
-        )
     agent = await find_agent(context, org, body.agent_id, body.agent_version)
-    return await create_web_call(
-        context.deps,
-        org,
-        agent,
+    details = CallDetails(
         metadata=body.metadata,
         dynamic_variables=body.retell_llm_dynamic_variables,
+        agent_override=body.agent_override,
+        current_node_id=body.current_node_id,
+        current_state=body.current_state,
     )
+    return await create_web_call(context.deps, org, agent, details)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from retold.calls.deps import Deps
 from retold.domain.agent import Agent
 from retold.domain.call import Call, CallAudio, CallRecord
+from retold.domain.call_request import AgentOverride
 from retold.errors import InvalidRequest, StorageError, Unavailable
 from retold.ids import OrgId, new_access_token, new_call_id, new_path_token
 from retold.ports import Voices
@@ -18,55 +19,61 @@ MAX_METADATA_BYTES = 50_000
 """As JSON; Retell's limit of 50 kB."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallDetails:
-    """What a v1 register-call may say of a call."""
+    """What a request may say of a call, beside its agent."""
 
     metadata: Mapping[str, Any] | None = None
     dynamic_variables: Mapping[str, Any] | None = None
+    agent_override: AgentOverride | None = None
+    current_node_id: str | None = None
+    current_state: str | None = None
     from_number: str | None = None
     to_number: str | None = None
+    direction: Literal["inbound", "outbound"] | None = None
+    custom_sip_headers: Mapping[str, str] | None = None
     end_call_after_silence_ms: int | None = None
 
 
-async def create_web_call(
-    deps: Deps,
-    org_id: OrgId,
-    agent: Agent,
-    *,
-    metadata: Mapping[str, Any] | None = None,
-    dynamic_variables: Mapping[str, Any] | None = None,
-) -> CallRecord:
+NO_DETAILS = CallDetails()
+
+
+async def create_web_call(deps: Deps, org_id: OrgId, agent: Agent, details: CallDetails = NO_DETAILS) -> CallRecord:
     """Create a call to be joined within the join timeout (v2 and v3); when this returns, no crash can lose it.
 
     Raises InvalidRequest, and Unavailable while draining or without disk space.
     """
-    details = CallDetails(metadata, dynamic_variables)
-    call = _call(agent, details).model_copy(update={"access_token": new_access_token()})
-    return await _create(deps, org_id, agent, _record(deps, org_id, call, join_ms=deps.settings.join_timeout_ms))
+    record = _record(deps, org_id, agent, details, join_ms=deps.settings.join_timeout_ms)
+    return await _keep(deps, record)
 
 
 async def register_call(
-    deps: Deps, org_id: OrgId, agent: Agent, audio: CallAudio, details: CallDetails | None = None
+    deps: Deps, org_id: OrgId, agent: Agent, audio: CallAudio, details: CallDetails = NO_DETAILS
 ) -> CallRecord:
     """Register a call as v1 does; it may be joined within five minutes by default. Raises as `create_web_call` does."""
-    details = details or CallDetails()
-    call = _call(agent, details)
-    record = _record(deps, org_id, call, join_ms=deps.settings.registered_timeout_ms).model_copy(
-        update={
-            "audio": audio,
-            "is_registered_phone_call": True,
-            "end_call_after_silence_ms": details.end_call_after_silence_ms,
-        }
-    )
-    return await _create(deps, org_id, agent, record)
+    record = _record(deps, org_id, agent, details, join_ms=deps.settings.registered_timeout_ms)
+    return await _keep(deps, record.model_copy(update={"audio": audio, "is_registered_phone_call": True}))
 
 
-async def _create(deps: Deps, org_id: OrgId, agent: Agent, record: CallRecord) -> CallRecord:
-    _ = org_id
+async def register_phone_call(deps: Deps, org_id: OrgId, agent: Agent, details: CallDetails = NO_DETAILS) -> CallRecord:
+    """Register a call that somebody else's telephony brings here. Raises as `create_web_call` does."""
+    record = _record(deps, org_id, agent, details, join_ms=deps.settings.registered_timeout_ms)
+    record = _as_phone_call(record, direction=details.direction or "inbound")
+    return await _keep(deps, record.model_copy(update={"is_registered_phone_call": True}))
+
+
+async def create_phone_call(deps: Deps, org_id: OrgId, agent: Agent, details: CallDetails) -> CallRecord:
+    """Create an outbound call.
+
+    There is no telephony here: the call is due at once, and the watcher of the join deadlines, after a crash too, ends
+    it as not_connected. Raises as `create_web_call` does.
+    """
+    record = _as_phone_call(_record(deps, org_id, agent, details, join_ms=0), direction="outbound")
+    return await _keep(deps, record.model_copy(update={"is_dialled_by_us": True}))
+
+
+async def _keep(deps: Deps, record: CallRecord) -> CallRecord:
     _check_room(deps)
-    _check_language(agent, deps.voices)
-    _check_metadata(record.call)
     try:
         await deps.store.create_call(record)
     except StorageError as error:
@@ -75,14 +82,36 @@ async def _create(deps: Deps, org_id: OrgId, agent: Agent, record: CallRecord) -
     return record
 
 
+def _record(deps: Deps, org_id: OrgId, agent: Agent, details: CallDetails, *, join_ms: int) -> CallRecord:
+    """A web call as the request describes it. Raises InvalidRequest."""
+    override = details.agent_override
+    agent = override.applied_to(agent) if override else agent
+    _check_language(agent, deps.voices)
+    check_metadata(details.metadata)
+    created_wall_ms = deps.clock.wall_ms()
+    return CallRecord(
+        call=_call(agent, details),
+        org_id=org_id,
+        created_wall_ms=created_wall_ms,
+        join_deadline_wall_ms=created_wall_ms + join_ms,
+        files_token=new_path_token(),
+        end_call_after_silence_ms=details.end_call_after_silence_ms,
+        agent_override_json=override.stored() if override else None,
+        current_node_id=details.current_node_id,
+        current_state=details.current_state,
+    )
+
+
 def _call(agent: Agent, details: CallDetails) -> Call:
     return Call(
         call_id=new_call_id(),
         agent_id=agent.agent_id,
         agent_version=agent.version,
         agent_name=agent.agent_name,
+        access_token=new_access_token(),
         metadata=None if details.metadata is None else dict(details.metadata),
         retell_llm_dynamic_variables=None if details.dynamic_variables is None else dict(details.dynamic_variables),
+        custom_sip_headers=None if details.custom_sip_headers is None else dict(details.custom_sip_headers),
         from_number=details.from_number,
         to_number=details.to_number,
         data_storage_setting=agent.data_storage_setting,
@@ -90,15 +119,18 @@ def _call(agent: Agent, details: CallDetails) -> Call:
     )
 
 
-def _record(deps: Deps, org_id: OrgId, call: Call, *, join_ms: int) -> CallRecord:
-    created_wall_ms = deps.clock.wall_ms()
-    return CallRecord(
-        call=call,
-        org_id=org_id,
-        created_wall_ms=created_wall_ms,
-        join_deadline_wall_ms=created_wall_ms + join_ms,
-        files_token=new_path_token(),
+def _as_phone_call(record: CallRecord, *, direction: Literal["inbound", "outbound"]) -> CallRecord:
+    call = record.call.model_copy(
+        update={
+            "call_type": "phone_call",
+            "access_token": None,
+            "direction": direction,
+            # The SDK's phone call has both; one that nobody named is empty.
+            "from_number": record.call.from_number or "",
+            "to_number": record.call.to_number or "",
+        }
     )
+    return record.model_copy(update={"call": call})
 
 
 def _check_room(deps: Deps) -> None:
@@ -120,8 +152,9 @@ def _check_language(agent: Agent, voices: Voices) -> None:
         )
 
 
-def _check_metadata(call: Call) -> None:
-    size = len(orjson.dumps(call.metadata))
+def check_metadata(metadata: Mapping[str, Any] | None) -> None:
+    """Raise InvalidRequest for metadata over the limit."""
+    size = len(orjson.dumps(metadata))
     if size > MAX_METADATA_BYTES:
         raise InvalidRequest(
             f"metadata has {size} bytes as JSON, over the limit of {MAX_METADATA_BYTES}",

@@ -24,7 +24,7 @@ from retold.engine.report import CallReport, fold
 from retold.engine.timeline import AnyEvent, CallConnected, EndIntended
 from retold.ids import CallId
 from retold.storage.disk import Disk
-from retold.storage.files import PUBLIC_LOG, folder_of, write_log
+from retold.storage.files import PUBLIC_LOG, folder_of, remove_files, write_log
 from retold.storage.recordings import MULTI_CHANNEL, RECORDING, Recording, encode
 from retold.storage.store import Store, with_call
 from retold.storage.tape import remove_spool, spooled_calls, spooled_samples
@@ -68,7 +68,7 @@ async def finish(
         is_recording_complete = is_recording_complete and has_recording
     finished = finished.model_copy(update={"is_recording_complete": is_recording_complete})
     if not await archive.store.finish_call(finished):
-        return await archive.store.find_call(None, CallId(record.call.call_id)) or finished
+        return await _as_stored(record, archive) or finished
     if not record.call.stores_sensitive_data or finished.call.recording_url:
         # The spool of a recording that found no room is kept: `salvage` encodes it later.
         await asyncio.to_thread(remove_spool, archive.spool, record.call.call_id)
@@ -109,6 +109,22 @@ async def salvage(archive: Archive, *, is_live: Callable[[str], bool]) -> None:
                 continue
             await archive.store.amend_finished(_with_files(record, record.files_token, has_recording=True))
         await asyncio.to_thread(remove_spool, archive.spool, call_id)
+
+
+async def erase(record: CallRecord, archive: Archive) -> None:
+    """Delete what was heard and said on a call outside its row: recordings, log and spool. Raises OSError."""
+    await asyncio.to_thread(remove_files, archive.data_dir, record.files_token)
+    await asyncio.to_thread(remove_spool, archive.spool, record.call.call_id)
+
+
+async def _as_stored(record: CallRecord, archive: Archive) -> CallRecord | None:
+    """The call as somebody else has ended it; one that was deleted meanwhile leaves nothing behind."""
+    call_id = CallId(record.call.call_id)
+    stored = await archive.store.find_call(None, call_id)
+    if stored is None:
+        await archive.store.forget_journal(call_id)
+        await erase(record, archive)
+    return stored
 
 
 def _told(record: CallRecord, events: Sequence[AnyEvent], archive: Archive) -> tuple[CallRecord, int]:

@@ -45,6 +45,8 @@ class LiveCall:
     """With which reason and detail it was told to end."""
     preparing: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     """What is done before the conversation can begin; a stop ends it."""
+    over: anyio.Event = field(default_factory=anyio.Event)
+    """Set when the call is written down and gone from here."""
     _session: Stoppable | None = None
 
     def attach(self, session: Stoppable) -> None:
@@ -90,6 +92,10 @@ class LiveCalls:
         """Calls that hold a slot."""
         return sum(call.is_granted for call in self._live.values())
 
+    def active_of(self, org_id: str) -> int:
+        """Those of one organisation."""
+        return sum(call.is_granted for call in self._live.values() if call.record.org_id == org_id)
+
     def find(self, call_id: str) -> LiveCall | None:
         """The running call, None when nobody has joined it or it is over."""
         return self._live.get(call_id)
@@ -119,6 +125,7 @@ class LiveCalls:
             yield live
         finally:
             del self._live[call_id]
+            live.over.set()
             if not self._live:
                 self._empty.set()
                 self._empty = anyio.Event()
@@ -135,6 +142,15 @@ class LiveCalls:
         # Not before it is written: a call whose end found no disk still has its deadline.
         self._expected.pop(record.call.call_id, None)
         return ended is not None
+
+    async def remove(self, record: CallRecord, timeout_s: float = HURRY_S) -> None:
+        """Have nothing more to do with a call that is to be deleted: it is neither waited for nor talks any more."""
+        self._expected.pop(record.call.call_id, None)
+        live = self._live.get(record.call.call_id)
+        if live is not None:
+            live.stop(DisconnectionReason.MANUAL_STOPPED, "deleted by the API")
+            with anyio.move_on_after(timeout_s):
+                await live.over.wait()
 
     async def drain(self) -> None:
         """Take no more calls and return when the last one is finished."""
@@ -191,13 +207,8 @@ class LiveCalls:
         self._news = anyio.Event()
 
     async def _end(self, record: CallRecord) -> None:
-        reason = (
-            DisconnectionReason.REGISTERED_CALL_TIMEOUT
-            if record.is_registered_phone_call
-            else DisconnectionReason.ERROR_USER_NOT_JOINED
-        )
         try:
-            await end_unjoined(record, reason, record.join_deadline_wall_ms, self._archive)
+            await end_unjoined(record, record.unjoined_reason, record.join_deadline_wall_ms, self._archive)
         except StorageBroken as error:
             get_logger().error("call_end_lost", call_id=record.call.call_id, error=str(error))
         except StorageError as error:

@@ -11,6 +11,7 @@ from retold.clock import CallClock
 from retold.crash import crash_point
 from retold.domain.agent import Agent
 from retold.domain.call import CallRecord
+from retold.domain.call_request import with_override
 from retold.domain.reasons import CallStatus, DisconnectionReason, reason_for
 from retold.engine.rules import rules_for
 from retold.engine.timeline import CallConnected, EndIntended, Timeline
@@ -125,6 +126,7 @@ async def _session(one: Conversation) -> Session:
     agent = await deps.store.find_agent(OrgId(one.record.org_id), call.agent_id, call.agent_version)
     if agent is None:
         raise NotFound(f"agent {call.agent_id} version {call.agent_version} does not exist any more")
+    agent = with_override(agent, one.record.agent_override_json)
     session = deps.session(
         transport=one.live.transport,
         voices=deps.voices,

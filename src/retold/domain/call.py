@@ -1,16 +1,24 @@
 """The call object: wire shape, stored shape and (later) webhook payload in one model.
 
-Fields of `../spec`: the "Get Call" page of 2024 plus their successors in SDK 6.2.13; absent means not filled yet.
+Fields: Retell's "Get Call" page of 2024 plus their successors in SDK 6.2.13; absent means not filled yet.
 """
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from retold.domain.call_parts import (
+    STORAGE_SETTINGS,
+    CallAnalysis,
+    CallCost,
+    DataStorageSetting,
+    LlmTokenUsage,
+    TelephonyIdentifier,
+)
 from retold.domain.latency import CallLatency, LatencyStats
 from retold.domain.reasons import CallStatus, DisconnectionReason
 
-DataStorageSetting = Literal["everything", "everything_except_pii", "basic_attributes_only"]
+TranscriptJson = list[dict[str, Any]]
 AudioEncoding = Literal["s16le", "mulaw"]
 AudioProtocol = Literal["web", "twilio"]
 
@@ -26,21 +34,25 @@ class CallAudio(BaseModel):
 
 
 class Call(BaseModel):
-    """One call; unset fields are omitted on the wire (`model_dump(exclude_none=True)`)."""
+    """One call; unset fields are omitted on the wire, and fields this server does not know survive."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     call_type: Literal["web_call", "phone_call"] = "web_call"
     call_id: str
     agent_id: str
     agent_version: int = 0
     agent_name: str | None = None
+    agent_tag: str | None = None
     call_status: CallStatus = CallStatus.REGISTERED
     access_token: str | None = None
     from_number: str | None = None
     to_number: str | None = None
     direction: Literal["inbound", "outbound"] | None = None
+    telephony_identifier: TelephonyIdentifier | None = None
+    custom_sip_headers: dict[str, str] | None = None
     metadata: dict[str, JsonValue] | None = None
+    custom_attributes: dict[str, str | int | float | bool] | None = None
     retell_llm_dynamic_variables: dict[str, JsonValue] | None = None
     collected_dynamic_variables: dict[str, str] | None = None
     data_storage_setting: DataStorageSetting = "everything"
@@ -48,18 +60,31 @@ class Call(BaseModel):
     opt_in_signed_url: bool = False
     start_timestamp: int | None = None
     end_timestamp: int | None = None
+    transfer_end_timestamp: int | None = None
     duration_ms: int | None = None
     transcript: str | None = None
-    transcript_object: list[dict[str, Any]] | None = None
-    transcript_with_tool_calls: list[dict[str, Any]] | None = None
+    transcript_object: TranscriptJson | None = None
+    transcript_with_tool_calls: TranscriptJson | None = None
+    scrubbed_transcript_with_tool_calls: TranscriptJson | None = None
+    pre_session_transcript_with_tool_calls: TranscriptJson | None = None
+    post_session_transcript_with_tool_calls: TranscriptJson | None = None
+    scrubbed_pre_session_transcript_with_tool_calls: TranscriptJson | None = None
+    scrubbed_post_session_transcript_with_tool_calls: TranscriptJson | None = None
     recording_url: str | None = None
     recording_multi_channel_url: str | None = None
+    scrubbed_recording_url: str | None = None
+    scrubbed_recording_multi_channel_url: str | None = None
     public_log_url: str | None = None
+    knowledge_base_retrieved_contents_url: str | None = None
     latency: CallLatency | None = None
     e2e_latency: LatencyStats | None = None
     llm_latency: LatencyStats | None = None
     llm_websocket_network_rtt_latency: LatencyStats | None = None
     disconnection_reason: DisconnectionReason | None = None
+    transfer_destination: str | None = None
+    call_analysis: CallAnalysis | None = None
+    call_cost: CallCost | None = None
+    llm_token_usage: LlmTokenUsage | None = None
 
     @property
     def stores_sensitive_data(self) -> bool:
@@ -70,11 +95,63 @@ class Call(BaseModel):
         """The call as the API shows it: JSON-ready, unset fields omitted."""
         return self.model_dump(mode="json", exclude_none=True)
 
+    def as_created(self) -> "Call":
+        """The call as it was shown when it was made."""
+        return self.model_copy(update={**dict.fromkeys(_AFTER_CREATION), "call_status": CallStatus.REGISTERED})
+
+    def tightened(self, setting: DataStorageSetting) -> "Call":
+        """The call with this storage setting, and without what it forbids. Raises ValueError for a looser one."""
+        if STORAGE_SETTINGS.index(setting) < STORAGE_SETTINGS.index(self.data_storage_setting):
+            raise ValueError(f"data_storage_setting is {self.data_storage_setting} and can only be tightened")
+        tight = self.model_copy(update={"data_storage_setting": setting})
+        return tight if tight.stores_sensitive_data else tight.model_copy(update=dict.fromkeys(SENSITIVE_FIELDS))
+
+
+SENSITIVE_FIELDS = (
+    "transcript",
+    "transcript_object",
+    "transcript_with_tool_calls",
+    "scrubbed_transcript_with_tool_calls",
+    "pre_session_transcript_with_tool_calls",
+    "post_session_transcript_with_tool_calls",
+    "scrubbed_pre_session_transcript_with_tool_calls",
+    "scrubbed_post_session_transcript_with_tool_calls",
+    "recording_url",
+    "recording_multi_channel_url",
+    "scrubbed_recording_url",
+    "scrubbed_recording_multi_channel_url",
+    "public_log_url",
+    "knowledge_base_retrieved_contents_url",
+    "call_analysis",
+    "collected_dynamic_variables",
+)
+"""What a storage setting tighter than `everything` forbids."""
+_AFTER_CREATION = (
+    *SENSITIVE_FIELDS,
+    "custom_attributes",
+    "start_timestamp",
+    "end_timestamp",
+    "transfer_end_timestamp",
+    "duration_ms",
+    "latency",
+    "e2e_latency",
+    "llm_latency",
+    "llm_websocket_network_rtt_latency",
+    "disconnection_reason",
+    "transfer_destination",
+    "call_cost",
+    "llm_token_usage",
+)
+
 
 class CallRecord(BaseModel):
-    """What is stored of a call: the object itself and what the API never shows."""
+    """What is stored of a call: the object itself and what the API never shows.
 
-    model_config = ConfigDict(frozen=True)
+    What a client may name freely stands in `call`, or is JSON text here: `call` is cut out of what is stored by the
+    names that follow it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     call: Call
     org_id: str
@@ -82,9 +159,28 @@ class CallRecord(BaseModel):
     created_wall_ms: int
     join_deadline_wall_ms: int
     is_registered_phone_call: bool = False
-    """Made by v1 register-call: not joined in time means registered_call_timeout."""
+    """Made by register-call or register-phone-call: not joined in time means registered_call_timeout."""
+    is_dialled_by_us: bool = False
+    """Made by create-phone-call: nobody can join it."""
     files_token: str
     """128 random bits in the paths of the call's files."""
     end_call_after_silence_ms: int | None = None
     """v1 register-call's own value, over the agent's."""
+    agent_override_json: str | None = None
+    """An `AgentOverride` for this call only."""
+    current_node_id: str | None = None
+    """The node of a conversation flow that the call starts in."""
+    current_state: str | None = None
+    """The state of a Retell LLM that the call starts in."""
+    variable_overrides_json: str | None = None
+    """Dynamic variables set while the call runs; they go before those it was created with."""
     is_recording_complete: bool = True
+
+    @property
+    def unjoined_reason(self) -> DisconnectionReason:
+        """Why the call ends when nobody has joined it by its deadline."""
+        if self.is_dialled_by_us:
+            return DisconnectionReason.TELEPHONY_PROVIDER_UNAVAILABLE
+        if self.is_registered_phone_call:
+            return DisconnectionReason.REGISTERED_CALL_TIMEOUT
+        return DisconnectionReason.ERROR_USER_NOT_JOINED

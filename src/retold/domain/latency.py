@@ -34,6 +34,8 @@ class CallLatency(BaseModel):
     llm: LatencyStats | None = None
     llm_websocket_network_rtt: LatencyStats | None = None
     tts: LatencyStats | None = None
+    knowledge_base: LatencyStats | None = None
+    s2s: LatencyStats | None = None
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

@@ -38,6 +38,10 @@ class Backend(Protocol):
         """Whether another process changed the same rows meanwhile, so that a second try sees what it did."""
         ...
 
+    def scrub(self, writer: Engine) -> bool:
+        """Remove what was deleted from the files too; False when a reader still looks at what was before. Blocks."""
+        ...
+
     def close(self, writer: Engine, reader: Engine) -> None:
         """Close every connection, the writer's last. Blocks."""
         ...

@@ -67,6 +67,7 @@ class _Job:
     """What to run; None only waits for the commit of what was queued before."""
     is_essential: bool
     done: asyncio.Future[Any]
+    is_erasing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class Database:
         self._urgent = threading.Event()
         self._closing = threading.Event()
         self._is_retrying = False
+        self._owes_scrub = False
         self._looked_ms = self._began_ms = clock.monotonic_ms()
         self._health = StorageHealth.OK
         self._waiting = asyncio.Semaphore(MAX_WAITING_JOBS)
@@ -137,12 +139,15 @@ class Database:
         """Set on the event loop once a write has failed for good."""
         return self._broken
 
-    async def write(self, work: Callable[[Connection], T], *, is_essential: bool = False) -> T:
+    async def write(
+        self, work: Callable[[Connection], T], *, is_essential: bool = False, is_erasing: bool = False
+    ) -> T:
         """Run `work` in the next group; returns once it is committed with fsync.
 
-        `is_essential` work may use the ballast of a full disk. Raises what `work` raises, or StorageError.
+        `is_essential` work may use the ballast of a full disk. What `is_erasing` work deletes is gone from the files
+        too, as soon as no reader looks at what was before. Raises what `work` raises, or StorageError.
         """
-        return cast("T", await self._done(with_note(work), is_essential=is_essential))
+        return cast("T", await self._done(with_note(work), is_essential=is_essential, is_erasing=is_erasing))
 
     def append(self, entry: Entry) -> int | None:
         """Queue a journal entry in front of all later writes; never waits.
@@ -165,10 +170,12 @@ class Database:
             # Groups keep the order of the queue: what comes behind the entries commits with or after them.
             await self._done(None, is_essential=True)
 
-    async def _done(self, work: Callable[[Connection], Any] | None, *, is_essential: bool) -> Any:
+    async def _done(
+        self, work: Callable[[Connection], Any] | None, *, is_essential: bool, is_erasing: bool = False
+    ) -> Any:
         async with self._waiting:
             self._refuse_if_hopeless(is_essential=is_essential)
-            job = _Job(work, is_essential, self._loop.create_future())
+            job = _Job(work, is_essential, self._loop.create_future(), is_erasing)
             self._queue.append(job)
             self._filled.set()
             self._urgent.set()
@@ -228,6 +235,8 @@ class Database:
             # An empty group asks a database server that was away whether it is back.
             if batch or self._health is StorageHealth.AWAY:
                 self._commit(batch)
+            elif self._owes_scrub:
+                self._scrub()
 
     def _take(self) -> list[_Job | Entry]:
         """Everything queued; waits for something, for a second at most."""
@@ -253,6 +262,8 @@ class Database:
             self._is_retrying = False
             if self._health is StorageHealth.AWAY:
                 self._health = StorageHealth.OK
+            if self._owes_scrub or any(outcome.job.is_erasing for outcome in outcomes):
+                self._scrub()
             self._settle(outcomes)
 
     def _attempt_without_collision(self, batch: Sequence[_Job | Entry]) -> list[_Outcome]:
@@ -286,6 +297,16 @@ class Database:
             crash_point("journal_committed")
         self._flushed += inserted
         return outcomes
+
+    def _scrub(self) -> None:
+        """Have what was deleted removed from the files; tried again later when it cannot be now."""
+        try:
+            self._owes_scrub = not self._backend.scrub(self._writer)
+        except Exception as error:
+            if self._backend.failure(error) is None:
+                raise
+            # All is committed: a disk that has failed shows by the next write.
+            self._owes_scrub = True
 
     def _insert(self, connection: Connection, entries: Sequence[Entry]) -> int:
         """Insert these entries; gives how many they are."""

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -42,6 +43,13 @@ def write_log(lines: Iterable[str], data_dir: Path, files_token: str, disk: Disk
         disk.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_files(data_dir: Path, files_token: str) -> None:
+    """Delete a call's recordings and log; nothing happens when there are none. Blocks. Raises OSError."""
+    folder = folder_of(data_dir, files_token)
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 class _Through:

@@ -15,6 +15,8 @@ from retold.storage.access_tables import idempotency
 from retold.storage.database import Database
 from retold.storage.effect import Note
 
+KEPT_MS = KEPT_OF_HEADER_MS, KEPT_OF_BODY_MS = 24 * 3600 * 1000, 3600 * 1000
+"""How long an answer is kept; the shorter for create-phone-call's field in its body, as Retell keeps it."""
 MAX_KEPT = 200_000
 """Answers of all organisations; beyond it those that end first are forgotten early."""
 _SWEPT_AT_A_TIME = 500

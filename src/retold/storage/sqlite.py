@@ -20,6 +20,8 @@ _BUSY_TIMEOUT = f"PRAGMA busy_timeout = {WAIT_FOR_LOCK_MS}"
 _WRITER = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
+    # What is deleted is overwritten: a call that was erased, and the words of a journal, are not left in free pages.
+    "PRAGMA secure_delete = ON",
     # A checkpoint runs inside the writer's own COMMIT, every 4 MB.
     "PRAGMA wal_autocheckpoint = 1000",
     "PRAGMA journal_size_limit = 33554432",
@@ -62,6 +64,19 @@ class SqliteBackend:
         """Never: processes take turns."""
         _ = error
         return False
+
+    def scrub(self, writer: Engine) -> bool:
+        """Empty the write-ahead log, in which deleted rows can still be read; the file itself overwrites them."""
+        # The driver's own connection: SQLAlchemy would begin a transaction, in which nothing can be checkpointed.
+        connection = writer.raw_connection()
+        try:
+            with self._turn:
+                cursor = connection.cursor()
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                row = cursor.fetchone()
+            return row is not None and row[0] == 0
+        finally:
+            connection.close()
 
     def close(self, writer: Engine, reader: Engine) -> None:
         """Close every connection."""

@@ -15,7 +15,7 @@ from retold.domain.call_query import CallQuery
 from retold.domain.reasons import CallStatus
 from retold.errors import StorageError
 from retold.ids import CallId, OrgId
-from retold.storage import call_rows
+from retold.storage import call_changes, call_rows
 from retold.storage.backend import Backend
 from retold.storage.call_json import CallJson, call_json, list_json
 from retold.storage.database import Database
@@ -142,6 +142,34 @@ class Store:
         await self._database.write(work)
         crash_point("create_committed")
 
+    async def change_call(
+        self,
+        org_id: OrgId,
+        call_id: CallId,
+        change: call_changes.Change,
+        redact: call_changes.Redact | None = None,
+        *,
+        is_erasing: bool = False,
+    ) -> CallRecord | None:
+        """Change a call, and with `redact` its journal, in one go; None when there is none.
+
+        With `is_erasing`, nothing of what was before can be read in the files afterwards. Both run in the writer's
+        thread. Raises what they raise; nothing is changed then.
+        """
+        return await self._database.write(
+            lambda connection: call_changes.change_call(connection, org_id, call_id, change, redact),
+            is_essential=True,
+            is_erasing=is_erasing,
+        )
+
+    async def delete_call(self, org_id: OrgId, call_id: CallId, now_ms: int) -> CallRecord | None:
+        """Remove a call and leave a tombstone; gives what was removed, None when there was none."""
+        return await self._database.write(
+            lambda connection: call_changes.delete_call(connection, org_id, call_id, now_ms),
+            is_essential=True,
+            is_erasing=True,
+        )
+
     async def find_call(self, org_id: OrgId | None, call_id: CallId) -> CallRecord | None:
         """A call of this organisation; `None` asks over all, for doors that the call's own secret opens."""
         wanted = _call_body(org_id, call_id)
@@ -231,6 +259,11 @@ class Store:
         """The events on disk, in order."""
         wanted = select(call_event.c.event).where(call_event.c.call_id == call_id).order_by(call_event.c.seq)
         return list(await self._database.read(lambda connection: connection.scalars(wanted).all()))
+
+    async def forget_journal(self, call_id: CallId) -> None:
+        """Delete what was journaled of a call that has been deleted meanwhile."""
+        mine = delete(call_event).where(call_event.c.call_id == call_id)
+        await self._database.write(lambda connection: connection.execute(mine), is_essential=True)
 
     async def forget_stray_journals(self) -> int:
         """Delete events of calls that are over; gives how many. They stem from events appended after the end."""

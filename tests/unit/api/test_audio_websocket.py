@@ -8,8 +8,10 @@ import pytest
 from starlette.types import Message
 
 from retold.app import App
+from retold.domain.call import CallRecord
 from retold.ids import CallId
 from retold.ports import Transport
+from support.stored import make_record
 
 pytestmark = pytest.mark.anyio
 
@@ -18,6 +20,24 @@ async def test_of_two_that_join_at_once_the_slower_is_refused(app: App, api: htt
     made = await api.post("/v2/create-web-call", json={"agent_id": "demo"})
     record = await app.store.find_call(None, CallId(made.json()["call_id"]))
     assert record is not None
+    # The faster one holds the seat, and its transport is not there to be asked yet.
+    with app.live.seat(record, cast("Transport", None)), anyio.fail_after(5):
+        refusal = await refused(app, record)
+    assert refusal["code"] == 1008
+    assert "connected already" in refusal["reason"]
+
+
+async def test_nobody_joins_a_call_that_the_server_dials(app: App) -> None:
+    record = make_record().model_copy(update={"is_dialled_by_us": True})
+    await app.store.create_call(record)
+    with anyio.fail_after(5):
+        refusal = await refused(app, record)
+    assert refusal["code"] == 1008
+    assert "dials" in refusal["reason"]
+
+
+async def refused(app: App, record: CallRecord) -> Message:
+    """Join by plain ASGI; gives the close message."""
     sent: list[Message] = []
     is_closed = anyio.Event()
     coming: list[Message] = [{"type": "websocket.connect"}]
@@ -39,9 +59,6 @@ async def test_of_two_that_join_at_once_the_slower_is_refused(app: App, api: htt
         "headers": [],
         "query_string": b"",
     }
-    # The faster one holds the seat, and its transport is not there to be asked yet.
-    with app.live.seat(record, cast("Transport", None)), anyio.fail_after(5):
-        await app.asgi(scope, receive, send)
+    await app.asgi(scope, receive, send)
     assert [message["type"] for message in sent] == ["websocket.accept", "websocket.close"]
-    assert sent[1]["code"] == 1008
-    assert "connected already" in sent[1]["reason"]
+    return sent[1]

@@ -74,9 +74,9 @@ async def test_v1_registers_a_call_with_its_audio(api: httpx2.AsyncClient) -> No
         ),
         pytest.param(
             "/v2/create-web-call",
-            {"agent_id": "demo", "agent_override": {"agent": {"volume": 1}}},
+            {"agent_id": "demo", "agent_override": {"agent": {"volume": 9}}},
             400,
-            "agent_override",
+            "agent_override.agent.volume",
             id="override",
         ),
         pytest.param("/register-call", {"agent_id": "demo"}, 400, "audio_websocket_protocol", id="no protocol"),

@@ -1,0 +1,68 @@
+"""Phone calls: outbound ones, and those that somebody else's telephony brings here."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette import status
+
+from retold.api.agents import find_agent
+from retold.api.auth import Org
+from retold.api.body import JsonRoute, Sent, warn_of_ignored
+from retold.api.context import context_of
+from retold.calls.create import CallDetails, create_phone_call, register_phone_call
+from retold.domain.call import CallRecord
+from retold.domain.call_request import PhoneCallRequest, RegisterPhoneCallRequest
+from retold.errors import InvalidRequest
+from retold.ids import OrgId
+
+router = APIRouter(tags=["call"], route_class=JsonRoute)
+
+
+@router.post("/v2/create-phone-call", status_code=status.HTTP_201_CREATED)
+async def create(request: Request, response: Response, org: Org, body: PhoneCallRequest, sent: Sent) -> dict[str, Any]:
+    """Create an outbound call; this server has no telephony, so that it ends at once as not_connected."""
+    record = await make_phone_call(request, org, body)
+    warn_of_ignored(response, sent, body)
+    return record.call.wire()
+
+
+@router.post("/v2/register-phone-call", status_code=status.HTTP_201_CREATED)
+async def register(
+    request: Request, response: Response, org: Org, body: RegisterPhoneCallRequest, sent: Sent
+) -> dict[str, Any]:
+    """Register a call; its audio must come within five minutes, by default."""
+    context = context_of(request)
+    agent = await find_agent(context, org, body.agent_id, body.agent_version)
+    details = CallDetails(
+        metadata=body.metadata,
+        dynamic_variables=body.retell_llm_dynamic_variables,
+        agent_override=body.agent_override,
+        from_number=body.from_number,
+        to_number=body.to_number,
+        direction=body.direction,
+    )
+    record = await register_phone_call(context.deps, org, agent, details)
+    warn_of_ignored(response, sent, body)
+    return record.call.wire()
+
+
+async def make_phone_call(request: Request, org: OrgId, body: PhoneCallRequest) -> CallRecord:
+    """Create an outbound call. Raises InvalidRequest and NotFound."""
+    context = context_of(request)
+    body.check_numbers()
+    if body.override_agent_id is None:
+        raise InvalidRequest(
+            f"no agent is known for calls from {body.from_number}",
+            field="override_agent_id",
+            fix="send override_agent_id",
+        )
+    agent = await find_agent(context, org, body.override_agent_id, body.override_agent_version)
+    details = CallDetails(
+        metadata=body.metadata,
+        dynamic_variables=body.retell_llm_dynamic_variables,
+        agent_override=body.agent_override,
+        from_number=body.from_number,
+        to_number=body.to_number,
+        custom_sip_headers=body.custom_sip_headers,
+    )
+    return await create_phone_call(context.deps, org, agent, details)

@@ -1,0 +1,14 @@
+"""What is kept beside calls: the marks that deleted ones leave."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table
+
+from retold.storage.tables import metadata
+
+call_tombstone = Table(
+    "call_tombstone",
+    metadata,
+    Column("call_id", String(64), primary_key=True),
+    Column("org_id", ForeignKey("org.org_id"), nullable=False),
+    Column("deleted_ms", BigInteger, nullable=False),
+    Index("call_tombstone_by_org", "org_id", "deleted_ms"),
+)

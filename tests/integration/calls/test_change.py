@@ -1,0 +1,136 @@
+"""Deleting and tightening calls: what was said is nowhere any more, whatever was going on meanwhile."""
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from retold.calls.change import CallChanges, delete, update_finished
+from retold.calls.recover import recover
+from retold.domain.call import CallRecord
+from retold.errors import InvalidRequest
+from retold.ids import DEFAULT_ORG_ID, CallId, OrgId
+from support.call_house import CANARY, RATE, House, ScriptedSession, open_house, said, talk
+from support.invariants import check_nothing_left, contains
+
+pytestmark = pytest.mark.anyio
+
+
+async def found(house: House, record: CallRecord) -> CallRecord | None:
+    return await house.store.find_call(None, CallId(record.call.call_id))
+
+
+async def talked(house: House, **details: Any) -> CallRecord:
+    house.script = talk(house.clock)
+    return await house.hold(await house.create(**details))
+
+
+async def until_stopped_after_talk(session: ScriptedSession) -> None:
+    session.tape.write_caller(0, bytes(RATE))
+    for event in said(0, 0.0):
+        session.timeline.append(event)
+    await session.timeline.committed()
+    await session.stopped.wait()
+
+
+async def test_a_deleted_call_is_gone_from_every_file(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        record = await talked(house, metadata={"who": CANARY})
+        assert contains(tmp_path, CANARY) != []
+        assert await delete(house.deps, DEFAULT_ORG_ID, record)
+        assert await found(house, record) is None
+        assert contains(tmp_path, CANARY) == []
+        assert contains(tmp_path, record.files_token) == []
+        assert not (tmp_path / "files" / record.files_token).exists()
+        assert not await delete(house.deps, DEFAULT_ORG_ID, record)
+
+
+async def test_a_running_call_is_ended_and_then_erased(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house, anyio.create_task_group() as tasks:
+        is_talking = anyio.Event()
+
+        async def script(session: ScriptedSession) -> None:
+            is_talking.set()
+            await until_stopped_after_talk(session)
+
+        house.script = script
+        record = await house.create()
+        tasks.start_soon(house.hold, record)
+        await is_talking.wait()
+        assert await delete(house.deps, DEFAULT_ORG_ID, record)
+        assert house.live.active == 0
+        assert await found(house, record) is None
+        assert contains(tmp_path, CANARY) == []
+    check_nothing_left(tmp_path)
+
+
+async def test_the_end_of_a_call_does_not_bring_it_back(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        conversation = talk(house.clock)
+
+        async def script(session: ScriptedSession) -> None:
+            await conversation(session)
+            await house.store.delete_call(DEFAULT_ORG_ID, CallId(record.call.call_id), 0)
+
+        house.script = script
+        record = await house.create()
+        await house.hold(record)
+        assert await found(house, record) is None
+        assert await house.store.read_journal(CallId(record.call.call_id)) == []
+        assert not (tmp_path / "files" / record.files_token).exists()
+        check_nothing_left(tmp_path)
+    async with open_house(tmp_path) as house:
+        assert await recover(house.deps.archive, house.live) == 0
+        assert await found(house, record) is None
+
+
+async def test_a_call_that_waits_to_be_joined_is_no_longer_waited_for(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        record = await house.create()
+        assert await delete(house.deps, DEFAULT_ORG_ID, record)
+        house.clock.pass_ms(60_000)
+        await house.live.end_overdue()
+        assert await found(house, record) is None
+
+
+async def test_another_organisation_deletes_nothing(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        record = await talked(house)
+        call_id = CallId(record.call.call_id)
+        assert await house.store.delete_call(OrgId("org_other"), call_id, 0) is None
+        assert await update_finished(house.deps, OrgId("org_other"), call_id, CallChanges(metadata={})) is None
+        assert await found(house, record) == record
+
+
+async def test_tightening_erases_what_it_forbids_and_keeps_the_rest(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        record = await talked(house, metadata={"k": 1})
+        changes = CallChanges(data_storage_setting="basic_attributes_only")
+        tight = await update_finished(house.deps, DEFAULT_ORG_ID, CallId(record.call.call_id), changes)
+        assert tight is not None
+        assert await found(house, record) == tight
+        assert contains(tmp_path, CANARY) == []
+        assert not (tmp_path / "files" / record.files_token).exists()
+        with pytest.raises(InvalidRequest, match="can only be tightened") as refused:
+            await update_finished(
+                house.deps,
+                DEFAULT_ORG_ID,
+                CallId(record.call.call_id),
+                CallChanges(data_storage_setting="everything_except_pii"),
+            )
+    assert refused.value.field == "data_storage_setting"
+    shape = tight.call.wire()
+    assert not {"transcript", "transcript_object", "recording_url", "public_log_url"} & shape.keys()
+    assert shape["metadata"] == {"k": 1}
+    assert shape["latency"] == record.call.wire()["latency"]
+
+
+async def test_only_a_call_that_is_over_is_updated(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        record = await house.create()
+        with pytest.raises(InvalidRequest, match="is registered"):
+            await update_finished(
+                house.deps, DEFAULT_ORG_ID, CallId(record.call.call_id), CallChanges(metadata={"k": 1})
+            )
+        assert await found(house, record) == record

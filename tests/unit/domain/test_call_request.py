@@ -1,0 +1,79 @@
+"""The requests that make a call: what is taken, what is turned into text, what is refused."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from retold.domain.call_request import AgentOverride, PhoneCallRequest, WebCallRequest, with_override
+from retold.errors import InvalidRequest
+from support.stored import make_agent
+
+NUMBERS = {"from_number": "+14157774444", "to_number": "+12137774445"}
+
+
+def override(**parts: Any) -> AgentOverride:
+    return AgentOverride.model_validate(parts)
+
+
+def test_variables_become_text_and_null_is_none() -> None:
+    request = WebCallRequest.model_validate(
+        {"agent_id": "a", "retell_llm_dynamic_variables": {"s": "x", "i": 42, "f": 1.5, "b": True, "n": None}}
+    )
+    assert request.retell_llm_dynamic_variables == {"s": "x", "i": "42", "f": "1.5", "b": "true"}
+
+
+@pytest.mark.parametrize("variables", [{"a": []}, {"a": {"b": "c"}}, ["a"], "a"], ids=str)
+def test_variables_of_another_shape_are_refused(variables: Any) -> None:
+    with pytest.raises(ValidationError, match="retell_llm_dynamic_variables"):
+        WebCallRequest.model_validate({"agent_id": "a", "retell_llm_dynamic_variables": variables})
+
+
+def test_an_override_changes_the_agent_of_one_call_and_survives_being_stored() -> None:
+    agent = make_agent(agent_name="Ada", voice_speed=1.0)
+    wanted = override(agent={"voice_speed": 1.5, "agent_name": None, "data_storage_setting": "basic_attributes_only"})
+    changed = with_override(agent, wanted.stored())
+    assert changed == wanted.applied_to(agent)
+    assert (changed.voice_speed, changed.agent_name) == (1.5, None)
+    assert changed.data_storage_setting == "basic_attributes_only"
+    assert (changed.agent_id, changed.version) == (agent.agent_id, agent.version)
+    assert changed.last_modification_timestamp == agent.last_modification_timestamp
+    assert with_override(agent, None) is agent
+    assert override(retell_llm={"model": "gpt-5"}).applied_to(agent) is agent
+
+
+def test_an_override_is_stored_as_it_was_sent() -> None:
+    wanted = override(
+        retell_llm={"model_config": {"model": "x"}, "begin_message": None},
+        conversation_flow={"model_choice": {"type": "cascading"}, "start_speaker": "user"},
+    )
+    assert wanted.stored() == (
+        '{"retell_llm":{"model_config":{"model":"x"},"begin_message":null},'
+        '"conversation_flow":{"start_speaker":"user","model_choice":{"type":"cascading"}}}'
+    )
+
+
+@pytest.mark.parametrize("name", ["from_number", "to_number"])
+@pytest.mark.parametrize("number", ["4157774444", "+1 415 777 4444", "+0157774444", "+1415777444412345", "+1", "+1a"])
+def test_a_number_that_is_not_e164_is_refused_by_name_unless_told_not_to_check(name: str, number: str) -> None:
+    with pytest.raises(InvalidRequest, match=name) as refused:
+        PhoneCallRequest.model_validate({**NUMBERS, name: number}).check_numbers()
+    assert refused.value.field == name
+    PhoneCallRequest.model_validate({**NUMBERS, name: number, "ignore_e164_validation": True}).check_numbers()
+
+
+def test_e164_numbers_are_taken() -> None:
+    PhoneCallRequest.model_validate(NUMBERS).check_numbers()
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-A": "b\r\nX-C: d"}, {"X A": "b"}, {"X-A\r\n": "b"}, {"": "b"}, {"X-A": "b" * 1001}, {"X-A": 1}, []]
+)
+def test_sip_headers_that_would_break_a_message_are_refused(headers: Any) -> None:
+    with pytest.raises(ValidationError, match="custom_sip_headers"):
+        PhoneCallRequest.model_validate({**NUMBERS, "custom_sip_headers": headers})
+
+
+def test_sip_headers_are_kept() -> None:
+    request = PhoneCallRequest.model_validate({**NUMBERS, "custom_sip_headers": {"X-Customer": "Ann, 7"}})
+    assert request.custom_sip_headers == {"X-Customer": "Ann, 7"}
