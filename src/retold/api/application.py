@@ -1,9 +1,8 @@
 """The ASGI application: routers, error shape, limits, OpenAPI."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
@@ -14,6 +13,7 @@ from retold.api import (
     audio_websocket,
     calls,
     concurrency,
+    description,
     errors,
     files,
     health,
@@ -21,7 +21,6 @@ from retold.api import (
     v1,
     web_calls,
 )
-from retold.api.auth import open_to_all
 from retold.api.context import ApiContext
 from retold.api.idempotency import UnderWayRequests
 from retold.api.limits import BodyLimits
@@ -58,18 +57,7 @@ def make_application(context: ApiContext, extra_routes: Sequence[BaseRoute] = ()
     application.state.rate_limits = RateLimits(context.deps.settings, context.deps.clock)
     for router in ROUTERS:
         application.include_router(router)
-    application.include_router(_description(application))
+    application.include_router(description.router_of(application))
     application.router.routes.extend(extra_routes)
     errors.install(application)
     return RequestIds(errors.LastResort(BodyLimits(application)))
-
-
-def _description(application: FastAPI) -> APIRouter:
-    router = APIRouter(tags=["health"], dependencies=[Depends(open_to_all)])
-
-    @router.get("/openapi.json")
-    async def openapi() -> dict[str, Any]:
-        """The description of this API (OpenAPI 3.1)."""
-        return application.openapi()
-
-    return router

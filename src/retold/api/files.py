@@ -2,7 +2,7 @@
 
 import gzip
 import re
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
@@ -23,6 +23,12 @@ _MEDIA_TYPES: Final = {
     "recording_multi_channel.wav": "audio/wav",
     "public_log.txt": "text/plain; charset=utf-8",
 }
+_CONTENT: Final[dict[str, Any]] = {kind.partition(";")[0]: {} for kind in _MEDIA_TYPES.values()}
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The whole file", "content": _CONTENT},
+    206: {"description": "The part that was asked for", "content": _CONTENT},
+    416: {"description": "The file is shorter"},
+}
 # The path is the secret, so nobody may keep it or pass it on; whether a file is still there is asked again each time.
 _HEADERS: Final = {
     "Cache-Control": "private, no-store",
@@ -33,7 +39,7 @@ _HEADERS: Final = {
 
 
 @router.head("/files/{token}/{name}", response_class=Response, include_in_schema=False)
-@router.get("/files/{token}/{name}", response_class=Response)
+@router.get("/files/{token}/{name}", response_class=Response, responses=_RESPONSES)
 async def get_file(request: Request, token: str, name: str) -> Response:
     """Fetch a recording or the log of a call; the whole address comes with the call object."""
     if name not in _MEDIA_TYPES or not _TOKEN.fullmatch(token):

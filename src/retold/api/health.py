@@ -17,7 +17,7 @@ async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/ready")
+@router.get("/ready", responses={503: {"description": "Not ready", "model": dict[str, Any]}})
 async def ready(request: Request, response: Response) -> dict[str, Any]:
     """Whether calls may be sent here: 200, or 503 while draining or without storage.
 
