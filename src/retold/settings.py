@@ -47,11 +47,17 @@ class LocalSpeechSettings(BaseModel):
 class Settings(BaseSettings):
     """One server's settings; every field is also the environment variable `RETOLD_<FIELD>`."""
 
-    model_config = SettingsConfigDict(env_prefix="RETOLD_", env_nested_delimiter="__", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="RETOLD_", env_nested_delimiter="__", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     data_dir: Path = Field(default=Path("data"), description="folder that holds everything the server keeps")
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="a PostgreSQL database, `postgresql://user:password@host/name`; default: SQLite in the data folder",
+    )
     public_url: str | None = Field(
         default=None, description="address under which clients reach this server; default: from the request"
     )
@@ -133,6 +139,13 @@ class Settings(BaseSettings):
     def _split_at_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_of_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith("postgresql://"):
+            raise ValueError("a database must be postgresql://user:password@host/name; without it SQLite is used")
+        return value
+
     @field_validator("master_key")
     @classmethod
     def _is_a_whole_key(cls, value: SecretStr | None) -> SecretStr | None:
@@ -147,3 +160,8 @@ class Settings(BaseSettings):
         if value and not MIN_KEY_CHARS <= size <= MAX_KEY_CHARS:
             raise ValueError(f"an API key must have {MIN_KEY_CHARS} to {MAX_KEY_CHARS} characters, this has {size}")
         return value
+
+
+def revealed(secret: SecretStr | None) -> str | None:
+    """The text of a secret, for whoever uses it; None for an empty one, too."""
+    return secret.get_secret_value() if secret else None

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from retold.ids import new_api_key, shown_prefix
-from retold.settings import Settings
+from retold.settings import Settings, revealed
 
 
 @pytest.mark.parametrize("key", ["k", "key_0123456789abcdef123", "k" * 513], ids=len)
@@ -24,3 +24,14 @@ def test_no_key_or_a_long_one_is_taken(key: str | None) -> None:
 def test_at_most_a_quarter_of_a_key_is_shown(key: str) -> None:
     assert len(shown_prefix(key)) <= len(key) / 4
     assert key.startswith(shown_prefix(key))
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "mysql://u:hidden@h/n", "/var/lib/db"])
+def test_only_postgresql_is_taken_as_a_database(url: str) -> None:
+    with pytest.raises(ValidationError, match="postgresql://user:password@host/name") as refused:
+        Settings.model_validate({"database_url": url})
+    assert "hidden" not in str(refused.value)
+
+
+def test_an_empty_database_address_is_none() -> None:
+    assert revealed(Settings.model_validate({"database_url": ""}).database_url) is None

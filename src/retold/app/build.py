@@ -33,7 +33,7 @@ from retold.ids import DEFAULT_ORG_ID, hash_api_key, new_api_key
 from retold.outbound import Outbound
 from retold.ports import Responder
 from retold.responders.custom_llm import CustomLlm as CustomLlmResponder
-from retold.settings import Settings
+from retold.settings import Settings, revealed
 from retold.storage.disk import Disk
 from retold.storage.lock import folder_lock
 from retold.storage.store import Store
@@ -126,13 +126,13 @@ class App:
         await self.live.end_all("the disk of the data folder has failed")
 
     async def _open_store(self) -> Store:
-        master_key = self.settings.master_key
         return await Store.open(
             self.settings.data_dir,
             clock=self._clock,
             disk=self._disk,
             min_free_bytes=self.settings.min_free_disk_mb * _MB,
-            master_key=master_key.get_secret_value() if master_key else None,
+            database_url=revealed(self.settings.database_url),
+            master_key=revealed(self.settings.master_key),
         )
 
     async def _keep_house(self) -> None:

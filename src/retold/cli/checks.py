@@ -15,8 +15,9 @@ from urllib import error, request
 
 from retold.app.listen import bind
 from retold.clock import SystemClock
+from retold.errors import StorageError
 from retold.providers.models import local_models
-from retold.settings import Settings
+from retold.settings import Settings, revealed
 
 LEAST_PYTHON = (3, 11)
 LEAST_CLOCK_S = 1_735_689_600
@@ -44,7 +45,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Look at everything a server with these settings needs."""
     return [
         check_python(sys.version_info[:3]),
-        grade_sqlite(_parse(sqlite3.sqlite_version)),
+        check_database(revealed(settings.database_url)),
         *check_models(settings),
         check_port(settings.host, settings.port),
         check_clock(SystemClock().wall_ms() / 1000),
@@ -79,6 +80,20 @@ def grade_sqlite(version: Version) -> Finding:
         f"{shown} has the WAL-reset bug (3.7.0 to 3.51.2); harmless here, since one connection writes at a time."
         " Do not open the database for writing with another program while the server runs",
     )
+
+
+def check_database(url: str | None) -> Finding:
+    """PostgreSQL answers and lets us make tables, or SQLite is new enough."""
+    if url is None:
+        return grade_sqlite(_parse(sqlite3.sqlite_version))
+    try:
+        from retold.storage.postgres import server_version
+    except ImportError:
+        return Finding("postgresql", "broken", "its driver is missing", "pip install 'retold[postgres]'")
+    try:
+        return Finding("postgresql", "ok", f"{server_version(url)} answers and lets us make tables")
+    except StorageError as failure:
+        return Finding("postgresql", "broken", str(failure), "check RETOLD_DATABASE_URL and the database server")
 
 
 def check_models(settings: Settings) -> Iterator[Finding]:

@@ -110,14 +110,18 @@ def _with_keys(data_dir: Path | None, work: "Callable[[Keys], Coroutine[Any, Any
 
     from retold.clock import SystemClock
     from retold.errors import RetoldError
+    from retold.settings import revealed
     from retold.storage.store import Store
 
     settings = load_settings(data_dir=data_dir)
-    folder, master_key = settings.data_dir, settings.master_key
+    folder = settings.data_dir
 
     async def run() -> Any:
         store = await Store.open(
-            folder, clock=SystemClock(), master_key=master_key.get_secret_value() if master_key else None
+            folder,
+            clock=SystemClock(),
+            database_url=revealed(settings.database_url),
+            master_key=revealed(settings.master_key),
         )
         try:
             return await work(store.keys)

@@ -42,7 +42,9 @@ def run(settings: Settings, disk: Disk | None = None) -> int:
     try:
         return anyio.run(_serve, settings, listener, disk, backend_options={"use_uvloop": _has_uvloop()})
     except StorageError as error:
-        raise fail(str(error), f"check the data folder {settings.data_dir}: `retold doctor`") from error
+        raise fail(
+            str(error), f"check the data folder {settings.data_dir} and the database: `retold doctor`"
+        ) from error
     except OSError as error:
         raise fail(
             f"cannot use {error.filename or settings.data_dir}: {(error.strerror or str(error)).lower()}",

@@ -85,6 +85,22 @@ class PostgresBackend:
         writer.dispose()
 
 
+def server_version(url: str) -> str:
+    """The version of a database server on which tables can be made. Blocks. Raises StorageError."""
+    engine = _engine(make_url(url).set(drivername="postgresql+psycopg"), _SESSION, connections=1)
+    try:
+        with engine.begin() as connection:
+            may_create = connection.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')"))
+            version: str = connection.scalar(text("SHOW server_version"))
+    except Exception as error:
+        raise as_storage_error(error) or StorageError(f"the database refused: {error}") from error
+    finally:
+        engine.dispose()
+    if not may_create:
+        raise StorageError("the database does not let its user make tables; GRANT CREATE ON SCHEMA public TO the user")
+    return version
+
+
 def _engine(url: URL, session: tuple[str, ...], connections: int) -> Engine:
     engine = create_engine(
         url,
