@@ -1,0 +1,60 @@
+"""Requests that schemathesis generates from the API's own description, against a running server."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.server import ServerProcess
+
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "unsupported_method",
+    "allow_header_conformance",
+    "ignored_auth",
+    "use_after_free",
+)
+"""All but those that ask the schema to say what only a sentence can, such as "this name is known and that is not"."""
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """How a run went; `report` is what schemathesis printed."""
+
+    requests: int
+    failures: int
+    is_complete: bool
+    report: str
+
+
+def generate_requests(
+    server: ServerProcess, folder: Path, *, examples: int, max_time_s: int | None = None
+) -> Generated:
+    """Ask every operation with so many generated requests in each phase, always the same ones."""
+    report = folder / "generated.json"
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json"),
+        *("--header", f"Authorization: Bearer {server.api_key}"),
+        *("--phases", ",".join(PHASES), "--checks", ",".join(CHECKS), "--max-examples", str(examples)),
+        *("--seed", "1", "--no-shrink", "--continue-on-failure", "--warnings", "off", "--generation-database", "none"),
+        *("--report", "json", "--report-json-path", str(report)),
+        *(("--max-time", str(max_time_s)) if max_time_s else ()),
+    ]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if not report.exists():
+        raise RuntimeError(f"schemathesis left no report:\n{ran.stdout}\n{ran.stderr}")
+    told: dict[str, Any] = json.loads(report.read_bytes())
+    cases = told["test_cases"]
+    return Generated(
+        requests=cases["generated"],
+        failures=len(told["failures"]) + cases["errored"] + told["operations"]["errored"],
+        is_complete=told["operations"]["tested"] == told["operations"]["total"],
+        report=ran.stdout,
+    )
