@@ -187,3 +187,14 @@ async def test_old_answers_are_swept_and_their_keys_are_free_again(app: App) -> 
     assert await store.sweep() == 2
     assert await store.sweep() == 0
     assert await store.find(Attempt(DEFAULT_ORG_ID, f"{0:064}", "b", 0)) is not None
+
+
+async def test_the_field_of_create_phone_call_does_the_same(api: httpx2.AsyncClient) -> None:
+    numbers = {"from_number": "+14155550100", "to_number": "+14155550101", "override_agent_id": "demo"}
+    answers = [await api.post("/v2/create-phone-call", json=numbers | {"idempotency_key": "k"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].content == answers[1].content
+    other = await api.post("/v2/create-phone-call", json=numbers | {"idempotency_key": "k", "metadata": {"a": 1}})
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    refused = await api.post("/v2/create-phone-call", json=numbers | {"idempotency_key": "a b"})
+    assert (refused.status_code, refused.json()["field"]) == (400, "idempotency_key")
