@@ -7,6 +7,9 @@ import pytest
 from support.sdk_client import Form, Generation, SdkClient, SdkProcess
 from support.server import ServerProcess, running_server
 
+MANY_WRONG_KEYS = {"RETOLD_FAILED_KEYS_PER_MINUTE": "1000"}
+"""Every client tries one in every form, all from one address."""
+
 
 @pytest.fixture(scope="session")
 def sdk_process() -> Generator[Callable[[Generation], SdkProcess]]:
@@ -26,7 +29,7 @@ def sdk_process() -> Generator[Callable[[Generation], SdkProcess]]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]:
     """One server for the tests of a file."""
-    with running_server(tmp_path_factory.mktemp("server") / "data") as running:
+    with running_server(tmp_path_factory.mktemp("server") / "data", env=MANY_WRONG_KEYS) as running:
         yield running
 
 

@@ -84,6 +84,9 @@ class SdkClient:
         self.form: Form = form
         self.asked: set[str] = set()
         """The methods that were called so far."""
+        self.url = url
+        self.headers = {"Authorization": f"Bearer {api_key}"}
+        """What a request made past the client carries."""
         self._process = process
         self._connection = {"base_url": url, "api_key": api_key, "max_retries": 0, "timeout": 30, "strict": True}
         self.version: str = process.exchange({"connect": self._connection})["version"]

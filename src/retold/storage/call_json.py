@@ -11,7 +11,14 @@ from retold.domain.call import CallRecord
 _BEFORE: Final = '{"call":'
 _AFTER: Final = ',"org_id":'
 """What follows the call in a stored record; nothing after it is a text of a user, so the last one is it."""
-_URL_FIELDS: Final = ("recording_url", "recording_multi_channel_url", "public_log_url")
+_URL_FIELDS: Final = (
+    "recording_url",
+    "recording_multi_channel_url",
+    "scrubbed_recording_url",
+    "scrubbed_recording_multi_channel_url",
+    "public_log_url",
+    "knowledge_base_retrieved_contents_url",
+)
 _BLOCK_BYTES: Final = 256 * 1024
 
 
