@@ -6,11 +6,13 @@ RetoldError
 |   |-- Unauthorized           401
 |   |-- Forbidden              403
 |   |-- NotFound               422 (Retell's status for an unknown id)
+|   |-- NoSuchResource         404 (where Retell answers so)
 |   |-- NoSuchFile             404
 |   |-- Conflict               409
 |   |-- UnderWay               409
 |   |-- AnswerNotKept          409
 |   |-- IdempotencyKeyReused   422
+|   |-- PreconditionFailed     412
 |   |-- PayloadTooLarge        413
 |   |-- RateLimited            429
 |   `-- Unavailable            503
@@ -86,6 +88,13 @@ class NotFound(ApiError):
     code = "not_found"
 
 
+class NoSuchResource(ApiError):
+    """The id is unknown to this organisation. 404, where Retell answers so."""
+
+    status = 404
+    code = "not_found"
+
+
 class NoSuchFile(ApiError):
     """No recording or log behind this path."""
 
@@ -120,6 +129,13 @@ class IdempotencyKeyReused(ApiError):
 
     status = 422
     code = "idempotency_key_reused"
+
+
+class PreconditionFailed(ApiError):
+    """A version that is published cannot change."""
+
+    status = 412
+    code = "precondition_failed"
 
 
 class PayloadTooLarge(ApiError):

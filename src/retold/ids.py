@@ -23,6 +23,11 @@ def new_agent_id() -> AgentId:
     return AgentId("agent_" + secrets.token_hex(13))
 
 
+def new_llm_id() -> str:
+    """`llm_` and 28 hex digits, as Retell's."""
+    return "llm_" + secrets.token_hex(14)
+
+
 def new_key_id() -> KeyId:
     """The public name of an API key, safe to show and log."""
     return KeyId("apikey_" + secrets.token_hex(8))

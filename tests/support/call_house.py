@@ -181,7 +181,7 @@ async def open_house(
     recorder.open()
     try:
         await store.keys.create(DEFAULT_ORG_ID, new_api_key())
-        await store.save_agent(DEFAULT_ORG_ID, agent)
+        await store.agents.save(DEFAULT_ORG_ID, agent)
         archive = Archive(store, folder, disk)
         house: House
 

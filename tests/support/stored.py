@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from retold.domain.agent import Agent, CustomLlm
+from retold.domain.agent import Agent
 from retold.domain.call import Call, CallRecord
+from retold.domain.response_engine import CustomLlm
 from retold.ids import DEFAULT_ORG_ID, new_call_id, new_path_token
 from retold.storage.disk import Disk
 

@@ -1,4 +1,4 @@
-"""The agent resource: create, get, update and the legacy list."""
+"""The agent resource: create, get, update, delete and the lists; its versions are in agent_versions."""
 
 from typing import Annotated, Any
 
@@ -9,10 +9,14 @@ from starlette import status
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import ApiContext, context_of, warn
+from retold.api.paging import Paging, envelope
 from retold.domain.addresses import parse_target
 from retold.domain.agent import DEMO_BRAIN_URL, Agent
+from retold.domain.agent_list import AgentFilter, ListAgentsRequest
 from retold.domain.agent_request import AgentChanges, NewAgent, change_agent, create_agent
-from retold.errors import AddressRefused, InvalidRequest, NotFound
+from retold.domain.page import MAX_LIMIT
+from retold.domain.response_engine import CustomLlm
+from retold.errors import AddressRefused, InvalidRequest
 from retold.ids import OrgId, new_agent_id
 
 router = APIRouter(tags=["agent"], route_class=JsonRoute)
@@ -24,7 +28,7 @@ async def create(request: Request, response: Response, org: Org, body: NewAgent,
     """Create an agent."""
     context = context_of(request)
     agent = create_agent(body, new_agent_id(), context.deps.clock.wall_ms(), _check_url)
-    await context.deps.store.save_agent(org, agent)
+    agent = await context.deps.store.agents.create(org, agent)
     warn_of_ignored(response, sent, body)
     _warn_of_unserved(response, context, agent)
     return agent.wire()
@@ -47,78 +51,64 @@ async def update(  # noqa: PLR0913 - the parts of one request
     body: AgentChanges,
     version: str | None = None,
 ) -> dict[str, Any]:
-    """Change an agent in place; null clears a field that may be empty."""
+    """Change a draft, by default the latest version; when that is published, a new draft of it."""
     context = context_of(request)
     now_ms = context.deps.clock.wall_ms()
-    number = _version_number(version)
-    changed = await context.deps.store.change_agent(
-        org, agent_id, number, lambda agent: change_agent(agent, body, now_ms, _check_url)
+    changed = await context.deps.store.agents.change(
+        org, agent_id, version, lambda agent: change_agent(agent, body, now_ms, _check_url), now_ms
     )
-    if changed is None:
-        raise _unknown(agent_id, number)
     warn_of_ignored(response, sent, body)
     _warn_of_unserved(response, context, changed)
     return changed.wire()
+
+
+@router.delete("/delete-agent/{agent_id}", status_code=status.HTTP_204_NO_CONTENT, response_class=Response)
+async def delete(request: Request, org: Org, agent_id: str) -> None:
+    """Delete an agent with all its versions and tags; calls that are in progress go on."""
+    await context_of(request).deps.store.agents.delete(org, agent_id)
+
+
+@router.post("/v2/list-agents")
+async def list_page(
+    request: Request,
+    response: Response,
+    org: Org,
+    page: Paging,
+    *,
+    sent: Sent,
+    body: ListAgentsRequest | None = None,
+) -> dict[str, Any]:
+    """List summaries of agents by last change; paging is in the query, conditions are in the body."""
+    body = body or ListAgentsRequest()
+    found = await context_of(request).deps.store.agents.page(org, page, body.filter_criteria or AgentFilter())
+    warn_of_ignored(response, sent, body)
+    return envelope(found, lambda item: item[0].summary({name: tag.wire() for name, tag in item[1].items()}))
 
 
 @router.get("/list-agents")
 async def list_all(
     request: Request,
     org: Org,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    *,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
     pagination_key: str | None = None,
     pagination_key_version: int | None = None,
+    is_latest: bool = False,
 ) -> list[dict[str, Any]]:
     """List full agents, the last changed first, one entry per version; the page starts after `pagination_key`."""
-    agents = await context_of(request).deps.store.list_agents(org)
-    start = 0
-    if pagination_key is not None:
-        places = [
-            index
-            for index, agent in enumerate(agents)
-            if agent.agent_id == pagination_key and pagination_key_version in {None, agent.version}
-        ]
-        if not places:
-            raise InvalidRequest(
-                "pagination_key names no agent", field="pagination_key", fix="use the agent_id of the last item"
-            )
-        start = places[-1] + 1
-    return [agent.wire() for agent in agents[start : start + limit]]
+    after = None if pagination_key is None else (pagination_key, pagination_key_version)
+    store = context_of(request).deps.store
+    agents = await store.agents.all_versions(org, limit=limit, after=after, is_latest=is_latest)
+    if agents is None:
+        raise InvalidRequest(
+            "pagination_key names no agent", field="pagination_key", fix="use the agent_id of the last item"
+        )
+    return [agent.wire() for agent in agents]
 
 
 async def find_agent(context: ApiContext, org: OrgId, agent_id: str, version: str | int | None) -> Agent:
-    """The agent or its asked version: a number, `latest` or `latest_published`. Raises NotFound or InvalidRequest."""
-    number = _version_number(version)
-    agent = await context.deps.store.find_agent(org, agent_id, number)
-    if agent is None:
-        raise _unknown(agent_id, number)
-    return agent
-
-
-def _unknown(agent_id: str, number: int | None) -> NotFound:
-    which = agent_id[:100] if number is None else f"{agent_id[:100]} version {number}"
-    return NotFound(
-        f"Cannot find requested asset under given api key: no agent {which}",
-        field="agent_id",
-        fix="GET /list-agents shows which exist",
-    )
-
-
-def _version_number(version: str | int | None) -> int | None:
-    # Nothing can be published here, so the latest published version is the latest.
-    if version is None or version in {"latest", "latest_published"}:
-        return None
-    try:
-        number = int(version)
-    except ValueError:
-        number = -1
-    if not 0 <= number < 2**31:
-        raise InvalidRequest(
-            f"version {str(version)[:40]!r} is not known",
-            field="version",
-            fix="use a number, latest or latest_published",
-        )
-    return number
+    """The agent or its asked version. Raises NotFound or InvalidRequest."""
+    return (await context.deps.store.agents.resolve(org, agent_id, version)).agent
 
 
 def _check_url(url: str) -> None:
@@ -136,8 +126,11 @@ def _check_url(url: str) -> None:
 
 
 def _warn_of_unserved(response: Response, context: ApiContext, agent: Agent) -> None:
-    if agent.wire().get("opt_in_signed_url"):
+    if agent.opt_in_signed_url:
         warn(response, "opt_in_signed_url is kept and not honoured: files are behind addresses that cannot be guessed")
+    if not isinstance(agent.response_engine, CustomLlm):
+        kind = agent.response_engine.type
+        warn(response, f"response_engine.type {kind} is kept and not run yet: calls end error_llm_websocket_open")
     if agent.voice_id not in context.deps.voices.voice_ids:
         warn(response, f"voice_id {agent.voice_id!r} is not installed here and is spoken by the default voice")
         log.warning("voice_unknown", agent_id=agent.agent_id, voice_id=agent.voice_id)

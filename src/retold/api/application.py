@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from retold import __version__
 from retold.api import (
+    agent_versions,
     agents,
     api_keys,
     audio_websocket,
@@ -17,6 +18,7 @@ from retold.api import (
     errors,
     files,
     health,
+    llms,
     phone_calls,
     v1,
     web_calls,
@@ -29,6 +31,8 @@ from retold.api.request_ids import RequestIds
 
 ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
+    agent_versions.router,
+    llms.router,
     api_keys.router,
     web_calls.router,
     phone_calls.router,

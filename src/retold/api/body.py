@@ -46,7 +46,7 @@ Sent = Annotated[Any, Depends(sent_json)]
 
 def warn_of_ignored(response: Response, sent: Any, model: BaseModel) -> None:
     """Add a warning header for the first fields of `sent` that `model` did not take."""
-    warn_of_dropped(response, sent, model.model_dump(mode="json", exclude_unset=True), type(model))
+    warn_of_dropped(response, sent, model.model_dump(mode="json", exclude_unset=True, by_alias=True), type(model))
 
 
 def warn_of_dropped(response: Response, sent: Any, kept: Any, model: type[BaseModel]) -> None:

@@ -25,6 +25,7 @@ _MEANINGS = {
     "403": "The API key lacks the scope",
     "404": "There is no such route or file",
     "409": "The state of the resource, or an idempotency key, forbids it",
+    "412": "The version is published, in use or the only one",
     "413": "The body is too large",
     "416": "The file is shorter",
     "422": "There is no such thing under this API key",
@@ -32,6 +33,7 @@ _MEANINGS = {
     "503": "The server cannot take this now",
 }
 _WITH_BODY = frozenset({"post", "put", "patch", "delete"})
+_ON_VERSIONS = ("/update-agent/", "/delete-agent-version/", "/update-retell-llm/")
 _ALWAYS = ("503",)
 _WITH_KEY = ("401", "403", "422", "429")
 _FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
@@ -79,6 +81,8 @@ def _declare_errors(path: str, method: str, operation: dict[str, Any]) -> None:
         statuses |= {"400", "409", "413"}
     if "{" in path:
         statuses |= {"400", "404"}
+    if path.startswith(_ON_VERSIONS):
+        statuses.add("412")
     for status in sorted(statuses):
         content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
         responses.setdefault(status, {"description": _MEANINGS[status], "content": content})

@@ -24,11 +24,12 @@ from retold.calls.live import LiveCalls
 from retold.calls.recover import recover
 from retold.clock import Clock
 from retold.demo import app as demo_brain
-from retold.domain.agent import DEMO_AGENT_ID, DEMO_BRAIN_URL, Agent, CustomLlm
+from retold.domain.agent import DEMO_AGENT_ID, DEMO_BRAIN_URL, Agent
 from retold.domain.api_key import NewKey
 from retold.domain.call import Call
+from retold.domain.response_engine import CustomLlm
 from retold.engine.session import CallSession
-from retold.errors import Conflict, StorageError
+from retold.errors import Conflict, LlmOpenFailed, StorageError
 from retold.ids import DEFAULT_ORG_ID, hash_api_key, new_api_key
 from retold.outbound import Outbound
 from retold.ports import Responder
@@ -153,9 +154,10 @@ class App:
             log.warning("last_used_not_written", error=str(error))
 
     def _responder(self, call: Call, agent: Agent) -> Responder:
-        return CustomLlmResponder(
-            agent.response_engine.llm_websocket_url, call, self._outbound, self.settings, self._clock
-        )
+        engine = agent.response_engine
+        if not isinstance(engine, CustomLlm):
+            raise LlmOpenFailed(f"this server does not run agents of the type {engine.type} yet; use custom-llm")
+        return CustomLlmResponder(engine.llm_websocket_url, call, self._outbound, self.settings, self._clock)
 
     async def _first_start(self) -> None:
         """Make what a server must have: an API key and the demo agent. Then know all keys."""
@@ -167,8 +169,8 @@ class App:
         elif not await self.store.keys.list_all(DEFAULT_ORG_ID):
             self.first_key = new_api_key()
             await self._add_key(self.first_key, "first key")
-        if await self.store.find_agent(DEFAULT_ORG_ID, DEMO_AGENT_ID) is None:
-            await self.store.save_agent(DEFAULT_ORG_ID, demo_agent(self._clock.wall_ms()))
+        if await self.store.agents.find(DEFAULT_ORG_ID, DEMO_AGENT_ID) is None:
+            await self.store.agents.save(DEFAULT_ORG_ID, demo_agent(self._clock.wall_ms()))
         await self.store.keys.remember_all()
 
     async def _add_key(self, key: str, name: str) -> None:

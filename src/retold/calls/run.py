@@ -123,7 +123,7 @@ async def _speech_ready(deps: Deps) -> None:
 
 async def _session(one: Conversation) -> Session:
     deps, call = one.deps, one.record.call
-    agent = await deps.store.find_agent(OrgId(one.record.org_id), call.agent_id, call.agent_version)
+    agent = await deps.store.agents.find(OrgId(one.record.org_id), call.agent_id, call.agent_version)
     if agent is None:
         raise NotFound(f"agent {call.agent_id} version {call.agent_version} does not exist any more")
     agent = with_override(agent, one.record.agent_override_json)

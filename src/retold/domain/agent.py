@@ -1,56 +1,85 @@
-"""The agent resource: wire shape and stored shape.
+"""The agent resource: wire shape and stored shape of one version (SDK 6.2.13 `AgentResponse`)."""
 
-Fields: SDK 6.2.13 `AgentResponse`; engines of this version: custom-llm and the 2024 form `llm_websocket_url`.
-"""
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from typing import Any, Literal
+from pydantic import ConfigDict
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from retold.domain.call import DataStorageSetting
+from retold.domain.agent_settings import AgentSettings
+from retold.domain.response_engine import ResponseEngine, websocket_url
 
 DEMO_AGENT_ID = "demo"
 DEMO_BRAIN_URL = "retold://demo-brain"
 """Address of the built-in demo brain; outbound.py turns it into our own listener."""
 
-
-class CustomLlm(BaseModel):
-    """The response engine that asks a customer's LLM websocket."""
-
-    model_config = ConfigDict(frozen=True)
-
-    type: Literal["custom-llm"] = "custom-llm"
-    llm_websocket_url: str = Field(min_length=1, max_length=2048)
+KEPT_ELSEWHERE = frozenset({"assigned_tags"})
+"""Fields that are not part of a version: a tag moves from one version to another."""
 
 
-class Agent(BaseModel):
-    """One version of an agent; fields Retell has and we do not run yet are kept as sent."""
+class Agent(AgentSettings):
+    """One version of an agent; fields of other servers' agents are kept as they came."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(strict=False, extra="allow")
 
     agent_id: str
     version: int = 0
+    base_version: int | None = None
+    """The version this one was made of; None for the first."""
     is_published: bool = False
     last_modification_timestamp: int
-    agent_name: str | None = None
-    response_engine: CustomLlm
+    assigned_tags: list[str] | None = None
+    """The tag that was assigned last comes first."""
+    response_engine: ResponseEngine
     voice_id: str
-    voice_speed: float = Field(default=1.0, ge=0.5, le=2.0)
-    volume: float = Field(default=1.0, ge=0.0, le=2.0)
-    language: str | list[str] = "en-US"
-    responsiveness: float = Field(default=1.0, ge=0.0, le=1.0)
-    interruption_sensitivity: float = Field(default=1.0, ge=0.0, le=1.0)
-    reminder_trigger_ms: float = Field(default=10_000, gt=0)
-    reminder_max_count: int = Field(default=1, ge=0)
-    end_call_after_silence_ms: int = Field(default=600_000, ge=10_000)
-    max_call_duration_ms: int = Field(default=3_600_000, ge=60_000, le=7_200_000)
-    begin_message_delay_ms: int = Field(default=0, ge=0, le=5_000)
-    data_storage_setting: DataStorageSetting = "everything"
-    opt_out_sensitive_data_storage: bool | None = None
-    webhook_url: str | None = None
 
     def wire(self) -> dict[str, Any]:
         """The agent as the API shows it, with the 2024 field beside `response_engine`."""
-        shape = self.model_dump(mode="json", exclude_none=True)
-        shape["llm_websocket_url"] = self.response_engine.llm_websocket_url
-        return shape
+        shape = self.model_dump(mode="json", exclude_none=True) | {"base_version": self.base_version}
+        url = websocket_url(self.response_engine)
+        return shape if url is None else shape | {"llm_websocket_url": url}
+
+    def stored(self) -> str:
+        """The agent as it is kept, as JSON."""
+        return self.model_dump_json(exclude_none=True, exclude=set(KEPT_ELSEWHERE))
+
+    def summary(self, tags: dict[str, Any]) -> dict[str, Any]:
+        """The item of list-agents v2; `tags` by name."""
+        return {
+            "agent_id": self.agent_id,
+            "agent_name": self.agent_name or "",
+            "channel": "voice",
+            "is_suspended": False,
+            "is_transfer_agent": self.is_transfer_agent,
+            "tags": tags,
+            "user_modified_timestamp": self.last_modification_timestamp,
+        }
+
+    def version_summary(self) -> dict[str, Any]:
+        """The item of list-agent-versions."""
+        fields = {"version", "is_published", "last_modification_timestamp", "version_title", "version_description"}
+        shape = self.model_dump(mode="json", include=fields, exclude_none=True)
+        return shape | {"base_version": self.base_version}
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTag:
+    """A name for a version of an agent that moves, such as `prod`; without a version it means the latest."""
+
+    version: int | None
+    dynamic_variables: Mapping[str, str]
+
+    def wire(self) -> dict[str, Any]:
+        """The tag as lists show it."""
+        shape: dict[str, Any] = {} if self.version is None else {"version": self.version}
+        return shape | ({"dynamic_variables": dict(self.dynamic_variables)} if self.dynamic_variables else {})
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedAgent:
+    """The version of an agent that a reference means, and what its tag brings along."""
+
+    agent: Agent
+    tag: str | None = None
+    """The tag that was asked for, else the one that was assigned last to this version."""
+    dynamic_variables: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -1,4 +1,4 @@
-"""The nested objects and closed value sets of an agent request (SDK 6.2.13 `types/agent_create_params.py`)."""
+"""The nested objects and closed value sets of an agent (SDK 6.2.13 `types/agent_create_params.py`)."""
 
 from typing import Annotated, Any, Literal
 
@@ -101,32 +101,6 @@ LOCALES = (
     "multi",
 )
 """Every language name of the SDK, and `multi` of older ones."""
-
-
-class CustomLlmRef(RequestModel):
-    """The customer's own LLM websocket."""
-
-    type: Literal["custom-llm"]
-    llm_websocket_url: str = Field(min_length=1, max_length=2048)
-
-
-class RetellLlmRef(RequestModel):
-    """A prompt kept on the server."""
-
-    type: Literal["retell-llm"]
-    llm_id: ShortText
-    version: int | None = None
-
-
-class ConversationFlowRef(RequestModel):
-    """A flow of nodes kept on the server."""
-
-    type: Literal["conversation-flow"]
-    conversation_flow_id: ShortText
-    version: int | None = None
-
-
-ResponseEngineRef = Annotated[CustomLlmRef | RetellLlmRef | ConversationFlowRef, Discriminator("type")]
 
 
 class Prompted(RequestModel):

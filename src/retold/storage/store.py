@@ -1,21 +1,20 @@
 """Everything the server keeps, by typed methods. What a tenant may see asks for the tenant's `org_id`."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 import anyio
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from retold.clock import Clock
 from retold.crash import crash_point
-from retold.domain.agent import Agent
 from retold.domain.call import CallRecord
 from retold.domain.call_query import CallQuery
 from retold.domain.reasons import CallStatus
 from retold.errors import StorageError
 from retold.ids import CallId, OrgId
 from retold.storage import call_changes, call_rows
+from retold.storage.agents import AgentStore
 from retold.storage.backend import Backend
 from retold.storage.call_json import CallJson, call_json, list_json
 from retold.storage.database import Database
@@ -23,9 +22,10 @@ from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
 from retold.storage.idempotency import Idempotency
 from retold.storage.journal import DatabaseJournal
 from retold.storage.keys import Keys
+from retold.storage.llms import LlmStore
 from retold.storage.master_key import MasterKey
 from retold.storage.sqlite import SqliteBackend
-from retold.storage.tables import agent, call, call_event
+from retold.storage.tables import call, call_event
 
 UNFINISHED = (CallStatus.REGISTERED.value, CallStatus.ONGOING.value)
 
@@ -38,6 +38,8 @@ class Store:
         self.data_dir = data_dir
         self.idempotency = Idempotency(database, clock)
         self.keys = Keys(database, clock, MasterKey(data_dir, master_key))
+        self.agents = AgentStore(database)
+        self.llms = LlmStore(database)
 
     @classmethod
     async def open(  # noqa: PLR0913 - each a setting of its own, with a default
@@ -80,55 +82,6 @@ class Store:
     def broken(self) -> anyio.Event:
         """Set once a write has failed for good: nothing is acknowledged any more, and the process must end."""
         return self._database.broken
-
-    # --- agents ---
-
-    async def save_agent(self, org_id: OrgId, one: Agent) -> None:
-        """Keep this version of an agent, in place of what was kept of it."""
-        await self._database.write(lambda connection: _save_agent(connection, org_id, one))
-
-    async def change_agent(
-        self, org_id: OrgId, agent_id: str, version: int | None, change: Callable[[Agent], Agent]
-    ) -> Agent | None:
-        """Change one version of an agent, by default the newest, in one go; None when there is none.
-
-        `change` runs in the writer's thread. Raises what it raises; nothing is changed then.
-        """
-        wanted = _agent_body(org_id, agent_id, version)
-
-        def work(connection: Connection) -> Agent | None:
-            body = connection.scalar(wanted)
-            if body is None:
-                return None
-            changed = change(Agent.model_validate_json(body))
-            _save_agent(connection, org_id, changed)
-            return changed
-
-        return await self._database.write(work)
-
-    async def find_agent(self, org_id: OrgId, agent_id: str, version: int | None = None) -> Agent | None:
-        """One version of an agent, by default the newest."""
-        wanted = _agent_body(org_id, agent_id, version)
-        body = await self._database.read(lambda connection: connection.scalar(wanted))
-        return None if body is None else Agent.model_validate_json(body)
-
-    async def list_agents(self, org_id: OrgId, *, limit: int = 1000) -> list[Agent]:
-        """The newest version of each agent, last changed first."""
-        newest = (
-            select(agent.c.agent_id, func.max(agent.c.version).label("version"))
-            .where(agent.c.org_id == org_id)
-            .group_by(agent.c.agent_id)
-            .subquery()
-        )
-        wanted = (
-            select(agent.c.body)
-            .join(newest, (agent.c.agent_id == newest.c.agent_id) & (agent.c.version == newest.c.version))
-            .where(agent.c.org_id == org_id)
-            .order_by(agent.c.last_modification_timestamp.desc(), agent.c.agent_id)
-            .limit(limit)
-        )
-        bodies = await self._database.read(lambda connection: connection.scalars(wanted).all())
-        return [Agent.model_validate_json(body) for body in bodies]
 
     # --- calls ---
 
@@ -286,24 +239,6 @@ def _backend(data_dir: Path, database_url: str | None) -> Backend:
 def with_call(record: CallRecord, **changes: object) -> CallRecord:
     """A record whose call has these fields changed."""
     return record.model_copy(update={"call": record.call.model_copy(update=changes)})
-
-
-def _agent_body(org_id: OrgId, agent_id: str, version: int | None) -> Select[str]:
-    wanted = select(agent.c.body).where(agent.c.org_id == org_id, agent.c.agent_id == agent_id)
-    if version is not None:
-        wanted = wanted.where(agent.c.version == version)
-    return wanted.order_by(agent.c.version.desc()).limit(1)
-
-
-def _save_agent(connection: Connection, org_id: OrgId, one: Agent) -> None:
-    values = {
-        "is_published": one.is_published,
-        "last_modification_timestamp": one.last_modification_timestamp,
-        "body": one.model_dump_json(),
-    }
-    is_same = (agent.c.org_id == org_id) & (agent.c.agent_id == one.agent_id) & (agent.c.version == one.version)
-    if connection.execute(update(agent).where(is_same).values(values)).rowcount == 0:
-        connection.execute(insert(agent).values(org_id=org_id, agent_id=one.agent_id, version=one.version, **values))
 
 
 def _call_body(org_id: OrgId | None, call_id: CallId) -> Select[str]:

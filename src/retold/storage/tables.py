@@ -5,7 +5,6 @@ Only types that SQLite and PostgreSQL share. The migrations create them; a test 
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -47,18 +46,6 @@ api_key = Table(
     Column("sealed_secret", Text),
     Index("api_key_by_hash", "key_hash", unique=True),
     Index("api_key_by_org", "org_id"),
-)
-
-agent = Table(
-    "agent",
-    metadata,
-    Column("org_id", ForeignKey("org.org_id"), primary_key=True),
-    Column("agent_id", String(64), primary_key=True),
-    Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("is_published", Boolean, nullable=False),
-    Column("last_modification_timestamp", BigInteger, nullable=False),
-    Column("body", Text, nullable=False),
-    Index("agent_by_change", "org_id", "last_modification_timestamp"),
 )
 
 call = Table(

@@ -43,12 +43,12 @@ async def test_a_call_outlives_the_process(tmp_path: Path, database_url: str | N
 async def test_another_organisation_sees_nothing(store: Store) -> None:
     record = make_record()
     await store.create_call(record)
-    await store.save_agent(DEFAULT_ORG_ID, make_agent())
+    await store.agents.save(DEFAULT_ORG_ID, make_agent())
     assert await store.find_call(OTHER_ORG, CallId(record.call.call_id)) is None
     assert await store.find_call(None, CallId(record.call.call_id)) == record
     assert await store.list_calls(OTHER_ORG, CallQuery()) == []
-    assert await store.find_agent(OTHER_ORG, "agent_test") is None
-    assert await store.list_agents(OTHER_ORG) == []
+    assert await store.agents.find(OTHER_ORG, "agent_test") is None
+    assert await store.agents.all_versions(OTHER_ORG, limit=9, after=None, is_latest=False) == []
     assert await store.keys.list_all(OTHER_ORG) == []
 
 
@@ -114,16 +114,18 @@ async def test_keys_are_found_by_hash_until_they_are_revoked(store: Store) -> No
 
 async def test_agents_are_kept_by_version(store: Store) -> None:
     first = make_agent(agent_name="first", pronunciation=[{"word": "x"}])
-    await store.save_agent(DEFAULT_ORG_ID, first)
-    await store.save_agent(DEFAULT_ORG_ID, first.model_copy(update={"agent_name": "changed"}))
+    await store.agents.save(DEFAULT_ORG_ID, first)
+    await store.agents.save(DEFAULT_ORG_ID, first.model_copy(update={"agent_name": "changed"}))
     second = make_agent(version=1, agent_name="second")
-    await store.save_agent(DEFAULT_ORG_ID, second)
-    await store.save_agent(DEFAULT_ORG_ID, make_agent(agent_id="agent_b", last_modification_timestamp=BORN_MS + 1))
-    assert await store.find_agent(DEFAULT_ORG_ID, "agent_test") == second
-    kept = await store.find_agent(DEFAULT_ORG_ID, "agent_test", 0)
+    await store.agents.save(DEFAULT_ORG_ID, second)
+    await store.agents.save(DEFAULT_ORG_ID, make_agent(agent_id="agent_b", last_modification_timestamp=BORN_MS + 1))
+    assert await store.agents.find(DEFAULT_ORG_ID, "agent_test") == second
+    kept = await store.agents.find(DEFAULT_ORG_ID, "agent_test", 0)
     assert kept is not None
     assert (kept.agent_name, kept.wire()["pronunciation"]) == ("changed", [{"word": "x"}])
-    assert [agent.agent_id for agent in await store.list_agents(DEFAULT_ORG_ID)] == ["agent_b", "agent_test"]
+    newest = await store.agents.all_versions(DEFAULT_ORG_ID, limit=9, after=None, is_latest=True)
+    assert newest is not None
+    assert [(agent.agent_id, agent.version) for agent in newest] == [("agent_b", 0), ("agent_test", 1)]
 
 
 async def fill(store: Store) -> dict[str, Any]:

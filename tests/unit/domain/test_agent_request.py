@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from retold.domain.agent import Agent
-from retold.domain.agent_request import AgentChanges, NewAgent, change_agent, create_agent
+from retold.domain.agent import Agent, AgentTag
+from retold.domain.agent_request import AgentChanges, NewAgent, change_agent, create_agent, new_draft
+from retold.domain.response_engine import CustomLlm, RetellLlm
 from retold.errors import InvalidRequest
 
 URL = "wss://brain.example.com/llm"
@@ -96,7 +97,9 @@ def no_check(_url: str) -> None:
 def test_every_field_of_the_sdk_is_kept_and_shown() -> None:
     shown = make(**EVERY_FIELD).wire()
     for name, value in EVERY_FIELD.items():
-        if value is not None:
+        if isinstance(value, dict):
+            assert shown[name] == shown[name] | value, name
+        elif value is not None:
             assert shown[name] == value, name
 
 
@@ -113,22 +116,86 @@ def test_an_agent_without_an_engine_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "engine", [{"type": "retell-llm", "llm_id": "llm_1"}, {"type": "conversation-flow", "conversation_flow_id": "f"}]
+    ("engine", "url"),
+    [
+        ({"type": "retell-llm", "llm_id": "llm_1"}, "retold://retell-llm/llm_1"),
+        ({"type": "conversation-flow", "conversation_flow_id": "f"}, None),
+    ],
 )
-def test_an_engine_that_is_not_run_here_is_refused_by_name(engine: dict[str, str]) -> None:
-    with pytest.raises(InvalidRequest, match=engine["type"]):
-        make(response_engine=engine)
+def test_an_engine_kept_on_the_server_is_shown_in_both_forms_if_2024_had_it(
+    engine: dict[str, str], url: str | None
+) -> None:
+    shown = make(response_engine=engine).wire()
+    assert shown["response_engine"] == engine
+    assert shown.get("llm_websocket_url") == url
 
 
-def test_two_addresses_that_differ_are_refused() -> None:
-    with pytest.raises(InvalidRequest, match="differ"):
+def test_the_address_of_a_retell_llm_means_that_llm() -> None:
+    request = NewAgent.model_validate({"voice_id": "default", "llm_websocket_url": "retold://retell-llm/llm_1"})
+    assert create_agent(request, "agent_1", 1000, no_check).response_engine == RetellLlm(llm_id="llm_1")
+
+
+def test_two_engines_that_differ_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="different engines"):
         make(llm_websocket_url="wss://other.example.com/")
+
+
+def test_a_new_agent_shows_the_default_of_every_field() -> None:
+    shown = make().wire()
+    assert shown["reminder_trigger_ms"] == 10_000
+    assert shown["webhook_events"] == ["call_started", "call_ended", "call_analyzed"]
+    assert shown["contact_memory_config"] == {"enable_read": True, "enable_update": False}
+    assert shown["base_version"] is None
+    assert "voice_emotion" not in shown
+
+
+def test_a_change_of_the_contact_memory_names_only_what_changes() -> None:
+    agent = make(contact_memory_config={"enable_read": False})
+    shown = change(agent, contact_memory_config={"enable_update": True}).wire()
+    assert shown["contact_memory_config"] == {"enable_read": False, "enable_update": True}
+
+
+def test_whether_an_agent_takes_transfers_is_decided_at_its_creation() -> None:
+    assert change(make(is_transfer_agent=True), is_transfer_agent=False).is_transfer_agent
+
+
+def test_a_draft_begins_as_a_copy_without_title_and_tags() -> None:
+    base = make(version_title="first", volume=0.5).model_copy(update={"is_published": True, "assigned_tags": ["prod"]})
+    draft = new_draft(base, 4, 5000)
+    assert (draft.version, draft.base_version, draft.is_published, draft.volume) == (4, 0, False, 0.5)
+    assert (draft.version_title, draft.assigned_tags, draft.last_modification_timestamp) == (None, None, 5000)
+    assert draft.version_summary() == {
+        "version": 4,
+        "base_version": 0,
+        "is_published": False,
+        "last_modification_timestamp": 5000,
+    }
+
+
+def test_tags_are_shown_and_not_kept_with_the_version() -> None:
+    tagged = make().model_copy(update={"assigned_tags": ["prod"]})
+    assert tagged.wire()["assigned_tags"] == ["prod"]
+    assert "assigned_tags" not in tagged.stored()
+    assert Agent.model_validate_json(tagged.stored()) == make()
+
+
+def test_the_summary_names_the_agent_and_its_tags() -> None:
+    tag = AgentTag(3, {"env": "prod"})
+    assert make(agent_name=None).summary({"prod": tag.wire(), "beta": AgentTag(None, {}).wire()}) == {
+        "agent_id": "agent_1",
+        "agent_name": "",
+        "channel": "voice",
+        "is_suspended": False,
+        "is_transfer_agent": False,
+        "tags": {"prod": {"version": 3, "dynamic_variables": {"env": "prod"}}, "beta": {}},
+        "user_modified_timestamp": 1000,
+    }
 
 
 def test_a_fetched_agent_can_be_sent_back_with_one_form_changed() -> None:
     agent = make()
     changed = change(agent, response_engine=ENGINE, llm_websocket_url="wss://other.example.com/")
-    assert changed.response_engine.llm_websocket_url == "wss://other.example.com/"
+    assert changed.response_engine == CustomLlm(llm_websocket_url="wss://other.example.com/")
 
 
 def test_null_clears_a_field_and_the_rest_stays() -> None:

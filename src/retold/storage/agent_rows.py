@@ -1,0 +1,122 @@
+"""Agents and their tags as rows, for work inside a transaction."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+
+from retold.domain.agent import Agent, AgentTag
+from retold.domain.response_engine import CustomLlm, engine_id
+from retold.domain.version_reference import LATEST
+from retold.ids import OrgId
+from retold.storage.resource_tables import agent, agent_tag
+from retold.storage.versions import VersionedRows
+
+VERSIONS = VersionedRows(agent, "agent_id")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTag:
+    """A tag, its name, and the agent it is of."""
+
+    agent_id: str
+    name: str
+    tag: AgentTag
+
+
+def save_agent(connection: Connection, org_id: OrgId, one: Agent) -> None:
+    """Keep this version, in place of what was kept of it."""
+    engine = one.response_engine
+    values = {
+        "is_published": one.is_published,
+        "last_modification_timestamp": one.last_modification_timestamp,
+        "body": one.stored(),
+        "agent_name": one.agent_name,
+        "is_transfer_agent": one.is_transfer_agent,
+        "engine_id": engine_id(engine),
+        "engine_version": None if isinstance(engine, CustomLlm) else engine.version,
+    }
+    VERSIONS.save(connection, org_id, one.agent_id, one.version, values)
+
+
+def find_agent(connection: Connection, org_id: OrgId, agent_id: str, reference: int | str) -> Agent | None:
+    """One version, without its tags; `reference` is a number, `latest` or `latest_published`."""
+    body = VERSIONS.body(connection, org_id, agent_id, reference)
+    return None if body is None else Agent.model_validate_json(body)
+
+
+def newest_users(connection: Connection, org_id: OrgId, engine: str, *, version: int | None = None) -> list[Agent]:
+    """The agents whose newest version uses this Retell LLM or flow, or this version of it."""
+    wanted = select(agent.c.body).where(VERSIONS.newest(org_id), agent.c.engine_id == engine)
+    if version is not None:
+        wanted = wanted.where(agent.c.engine_version == version)
+    return [Agent.model_validate_json(body) for body in connection.scalars(wanted.order_by(agent.c.agent_id))]
+
+
+def is_used(connection: Connection, org_id: OrgId, engine: str) -> str | None:
+    """The id of an agent any version of which uses this Retell LLM or flow, None when there is none."""
+    wanted = select(agent.c.agent_id).where(agent.c.org_id == org_id, agent.c.engine_id == engine)
+    return connection.scalar(wanted.order_by(agent.c.agent_id).limit(1))
+
+
+def tags_of(connection: Connection, org_id: OrgId, agent_ids: Sequence[str]) -> list[NamedTag]:
+    """All tags of these agents; of each agent, the one that was assigned last comes first."""
+    wanted = (
+        select(agent_tag)
+        .where(agent_tag.c.org_id == org_id, agent_tag.c.agent_id.in_(set(agent_ids)))
+        .order_by(agent_tag.c.agent_id, agent_tag.c.assigned_ms.desc(), agent_tag.c.tag)
+    )
+    return [
+        NamedTag(row.agent_id, row.tag, AgentTag(row.version, json.loads(row.dynamic_variables)))
+        for row in connection.execute(wanted)
+    ]
+
+
+def with_tags(connection: Connection, org_id: OrgId, agents: Sequence[Agent]) -> list[Agent]:
+    """The agents with the names of the tags that each version has."""
+    tags = tags_of(connection, org_id, [one.agent_id for one in agents])
+    return [
+        one.model_copy(update={"assigned_tags": names})
+        if (names := [tag.name for tag in tags if (tag.agent_id, tag.tag.version) == (one.agent_id, one.version)])
+        else one
+        for one in agents
+    ]
+
+
+def put_tag(  # noqa: PLR0913 - a row has as many parts
+    connection: Connection,
+    org_id: OrgId,
+    agent_id: str,
+    name: str,
+    *,
+    version: int | None,
+    dynamic_variables: Mapping[str, str],
+    now_ms: int,
+) -> None:
+    """Make a tag, or move it to another version."""
+    values = {"version": version, "dynamic_variables": json.dumps(dict(dynamic_variables)), "assigned_ms": now_ms}
+    is_same = _tag(org_id, agent_id, name)
+    if connection.execute(update(agent_tag).where(is_same).values(values)).rowcount == 0:
+        connection.execute(insert(agent_tag).values(org_id=org_id, agent_id=agent_id, tag=name, **values))
+
+
+def delete_tag(connection: Connection, org_id: OrgId, agent_id: str, name: str) -> bool:
+    """Forget a tag; False when there is none."""
+    return connection.execute(delete(agent_tag).where(_tag(org_id, agent_id, name))).rowcount == 1
+
+
+def delete_agent(connection: Connection, org_id: OrgId, agent_id: str) -> bool:
+    """Forget all versions and tags; False when there is no such agent."""
+    is_of = (agent_tag.c.org_id == org_id) & (agent_tag.c.agent_id == agent_id)
+    connection.execute(delete(agent_tag).where(is_of))
+    return VERSIONS.delete(connection, org_id, agent_id)
+
+
+def reference_of_tag(tag: AgentTag) -> int | str:
+    """The version that a tag means; one without a version means the latest."""
+    return LATEST if tag.version is None else tag.version
+
+
+def _tag(org_id: OrgId, agent_id: str, name: str) -> ColumnElement[bool]:
+    return (agent_tag.c.org_id == org_id) & (agent_tag.c.agent_id == agent_id) & (agent_tag.c.tag == name)

@@ -1,0 +1,54 @@
+"""Retell LLMs as rows, for work inside a transaction."""
+
+from sqlalchemy import Connection
+
+from retold.domain.llm import Llm
+from retold.domain.response_engine import ConversationFlow, CustomLlm, ResponseEngine, RetellLlm
+from retold.domain.version_reference import LATEST, unknown
+from retold.errors import NotFound
+from retold.ids import OrgId
+from retold.storage.resource_tables import llm
+from retold.storage.versions import VersionedRows
+
+VERSIONS = VersionedRows(llm, "llm_id")
+
+
+def save_llm(connection: Connection, org_id: OrgId, one: Llm) -> None:
+    """Keep this version, in place of what was kept of it."""
+    values = {
+        "is_published": one.is_published,
+        "last_modification_timestamp": one.last_modification_timestamp,
+        "body": one.stored(),
+    }
+    VERSIONS.save(connection, org_id, one.llm_id, one.version, values)
+
+
+def find_llm(connection: Connection, org_id: OrgId, llm_id: str, reference: int | str = LATEST) -> Llm | None:
+    """One version."""
+    body = VERSIONS.body(connection, org_id, llm_id, reference)
+    return None if body is None else Llm.model_validate_json(body)
+
+
+def pinned(connection: Connection, org_id: OrgId, engine: ResponseEngine) -> ResponseEngine:
+    """The engine with the version it means now. Raises NotFound when it is not there."""
+    match engine:
+        case CustomLlm():
+            return engine
+        case ConversationFlow():
+            raise unknown(
+                "conversation flow",
+                engine.conversation_flow_id,
+                field="response_engine.conversation_flow_id",
+                lists="this server keeps no conversation flows: use retell-llm or custom-llm; nothing else",
+            )
+        case RetellLlm():
+            found = find_llm(connection, org_id, engine.llm_id, LATEST if engine.version is None else engine.version)
+            if found is None:
+                raise unknown_llm(engine.llm_id, engine.version, field="response_engine.llm_id")
+            return engine.model_copy(update={"version": found.version})
+
+
+def unknown_llm(llm_id: str, version: int | str | None = None, *, field: str = "llm_id") -> NotFound:
+    """The Retell LLM, or this version of it, is not there."""
+    shown = None if version == LATEST else version
+    return unknown("Retell LLM", llm_id, field=field, version=shown, lists="GET /v2/list-retell-llms")

@@ -1,0 +1,72 @@
+"""The rows of a resource whose versions stand side by side in one table: agents and Retell LLMs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
+
+from retold.domain.version_reference import LATEST, LATEST_PUBLISHED
+from retold.ids import OrgId
+
+
+class VersionedRows:
+    """The versions in one table; a row is named by organisation, id and version."""
+
+    def __init__(self, table: Table, resource_id: str) -> None:
+        self.table = table
+        self.resource_id = table.c[resource_id]
+
+    def of(self, org_id: OrgId, resource_id: str) -> ColumnElement[bool]:
+        """The condition that holds for all versions of one resource."""
+        return (self.table.c.org_id == org_id) & (self.resource_id == resource_id)
+
+    def body(self, connection: Connection, org_id: OrgId, resource_id: str, reference: int | str) -> str | None:
+        """One version: by number, `latest` (the highest number) or `latest_published` (the last published)."""
+        columns = self.table.c
+        wanted = select(columns.body).where(self.of(org_id, resource_id))
+        if isinstance(reference, int):
+            wanted = wanted.where(columns.version == reference)
+        elif reference == LATEST_PUBLISHED:
+            # A published version does not change: its last change is its publication.
+            wanted = wanted.where(columns.is_published).order_by(columns.last_modification_timestamp.desc())
+        elif reference != LATEST:
+            return None
+        return connection.scalar(wanted.order_by(columns.version.desc()).limit(1))
+
+    def newest(self, org_id: OrgId) -> ColumnElement[bool]:
+        """The condition that holds for the newest version of each resource of an organisation."""
+        columns = self.table.c
+        numbers = (
+            select(self.resource_id, func.max(columns.version))
+            .where(columns.org_id == org_id)
+            .group_by(self.resource_id)
+            .subquery()
+        )
+        is_newest = select(numbers.c[0]).where(numbers.c[0] == self.resource_id, numbers.c[1] == columns.version)
+        return (columns.org_id == org_id) & is_newest.exists()
+
+    def next_version(self, connection: Connection, org_id: OrgId, resource_id: str) -> int:
+        """The number for another version: higher than any there has been."""
+        highest = select(func.max(self.table.c.highest_version)).where(self.of(org_id, resource_id))
+        return (connection.scalar(highest) or 0) + 1
+
+    def save(
+        self, connection: Connection, org_id: OrgId, resource_id: str, version: int, values: Mapping[str, Any]
+    ) -> None:
+        """Keep one version, in place of what was kept of it."""
+        is_same = self.of(org_id, resource_id) & (self.table.c.version == version)
+        if connection.execute(update(self.table).where(is_same).values(values)).rowcount == 0:
+            names = {"org_id": org_id, self.resource_id.name: resource_id, "version": version}
+            connection.execute(insert(self.table).values(**names, **values, highest_version=version))
+
+    def delete_version(self, connection: Connection, org_id: OrgId, resource_id: str, version: int) -> bool:
+        """Forget one version and remember that its number was given; False when it is not there."""
+        is_of = self.of(org_id, resource_id)
+        gone = connection.execute(delete(self.table).where(is_of, self.table.c.version == version)).rowcount
+        highest = self.table.c.highest_version
+        connection.execute(update(self.table).where(is_of, highest < version).values(highest_version=version))
+        return gone == 1
+
+    def delete(self, connection: Connection, org_id: OrgId, resource_id: str) -> bool:
+        """Forget all versions; False when there is none."""
+        return connection.execute(delete(self.table).where(self.of(org_id, resource_id))).rowcount > 0
