@@ -96,6 +96,10 @@ class Settings(BaseSettings):
         default=(),
         description="hosts or host:port on private addresses that agents may name, comma separated; `*` allows all",
     )
+    web_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="origins of web pages that may ask, such as https://shop.example, comma separated; `*` allows all",
+    )
     connection_limit: int = Field(
         default=1_000,
         ge=1,
@@ -134,7 +138,7 @@ class Settings(BaseSettings):
         default="pretty", description="log lines for people, or one JSON object each"
     )
 
-    @field_validator("allow_private_hosts", mode="before")
+    @field_validator("allow_private_hosts", "web_origins", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
@@ -23,11 +24,23 @@ from retold.api import (
     v1,
     web_calls,
 )
-from retold.api.context import ApiContext
+from retold.api.context import WARNING_HEADER, ApiContext
+from retold.api.idempotency import HEADER as IDEMPOTENCY_KEY
 from retold.api.idempotency import UnderWayRequests
 from retold.api.limits import BodyLimits
 from retold.api.rate_limits import RateLimits
+from retold.api.request_ids import HEADER as REQUEST_ID
 from retold.api.request_ids import RequestIds
+
+_PAGES_SEND = (
+    "Authorization",
+    "Content-Type",
+    "G-Recaptcha-Response",
+    "X-Retell-Client-JS-SDK-Version",
+    IDEMPOTENCY_KEY,
+    REQUEST_ID,
+)
+"""What the browser SDK sends, and what is ours."""
 
 ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
@@ -64,4 +77,18 @@ def make_application(context: ApiContext, extra_routes: Sequence[BaseRoute] = ()
     application.include_router(description.router_of(application))
     application.router.routes.extend(extra_routes)
     errors.install(application)
-    return RequestIds(errors.LastResort(BodyLimits(application)))
+    asked = _open_to_pages(errors.LastResort(BodyLimits(application)), context.deps.settings.web_origins)
+    return RequestIds(asked)
+
+
+def _open_to_pages(asked: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """Let web pages of these origins ask (CORS); a browser tells all others nothing."""
+    if not origins:
+        return asked
+    return CORSMiddleware(
+        asked,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
+        allow_headers=_PAGES_SEND,
+        expose_headers=["Retry-After", REQUEST_ID, WARNING_HEADER],
+    )

@@ -38,6 +38,9 @@ class BodyLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app for one request, or refuse it."""
+        if scope["type"] == "http" and _has_nul(scope):
+            await error_response(_NUL_REFUSED)(scope, receive, send)
+            return
         if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
             await self._app(scope, receive, send)
             return
@@ -70,6 +73,14 @@ class BodyLimits:
         if len(body) <= _INLINE_BYTES:
             return parse_json(body)
         return await anyio.to_thread.run_sync(parse_json, body, limiter=self._parsers)
+
+
+def _has_nul(scope: Scope) -> bool:
+    """Whether an id or a parameter holds a character that no database keeps."""
+    return "\0" in scope["path"] or b"%00" in scope["query_string"]
+
+
+_NUL_REFUSED = InvalidRequest("an address cannot hold a NUL character", fix="leave out %00")
 
 
 def _refuse_encoded(scope: Scope) -> None:

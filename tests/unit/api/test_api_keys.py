@@ -139,3 +139,24 @@ async def test_one_key_is_held_to_its_rate_and_others_are_not(settings: Settings
     assert [answer.status_code for answer in asked] == [200, 429, 429]
     assert 990 <= int(asked[1].headers["Retry-After"]) <= 1000
     assert own.status_code == 200
+
+
+async def test_only_pages_of_the_allowed_origins_may_ask(settings: Settings) -> None:
+    allowed = settings.model_copy(update={"web_origins": ("https://shop.example",)})
+    preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    async with build_app(allowed, SystemClock()).running() as running:
+        transport = httpx2.ASGITransport(app=running.asgi)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://retold.test") as page:
+            mine, strange = [
+                await page.options("/v3/create-web-call", headers=preflight | {"Origin": origin})
+                for origin in ("https://shop.example", "https://evil.example")
+            ]
+            refused = await page.post("/v3/create-web-call", json={}, headers={"Origin": "https://shop.example"})
+    assert (mine.status_code, mine.headers["Access-Control-Allow-Origin"]) == (200, "https://shop.example")
+    assert "Access-Control-Allow-Origin" not in strange.headers
+    assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, "https://shop.example")
+
+
+async def test_by_default_no_page_may_ask(api: httpx2.AsyncClient) -> None:
+    answer = await api.get("/list-agents", headers={"Origin": "https://shop.example"})
+    assert not [name for name in answer.headers if name.lower().startswith("access-control")]

@@ -35,7 +35,13 @@ async def ask(
     async def send(message: Message) -> None:
         answers.append(message)
 
-    scope: dict[str, Any] = {"type": "http", "method": method, "path": "/x", "headers": list(headers)}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": method,
+        "path": "/x",
+        "query_string": b"",
+        "headers": list(headers),
+    }
     await BodyLimits(echo)(scope, receive, send)
     return answers
 
@@ -91,7 +97,8 @@ async def test_a_client_that_leaves_in_mid_body_gets_nothing() -> None:
     async def send(message: Message) -> None:
         answers.append(message)
 
-    await BodyLimits(echo)({"type": "http", "method": "POST", "path": "/", "headers": []}, receive, send)
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+    await BodyLimits(echo)(scope, receive, send)
     assert answers == []
 
 
@@ -111,3 +118,18 @@ async def test_a_compressed_body_is_refused_unread(encoding: bytes) -> None:
 async def test_a_refused_body_that_was_read_leaves_the_connection_open() -> None:
     start, _ = await ask([b'{"a": }'])
     assert b"connection" not in dict(start["headers"])
+
+
+async def test_an_address_with_a_nul_is_refused() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    for path, query in (("/get-agent/a\0b", b""), ("/list-agents", b"pagination_key=%00")):
+        scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "query_string": query, "headers": []}
+        await BodyLimits(echo)(scope, receive, send)
+        assert sent[-2]["status"] == 400
