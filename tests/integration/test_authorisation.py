@@ -48,7 +48,9 @@ class House:
     def ask(self, operation: Operation, secret: str | None, ids: Mapping[str, str]) -> httpx2.Response:
         """One request; without a key when `secret` is None."""
         headers = {} if secret is None else bearer(secret)
-        return self.http.request(operation.method, operation.at(ids), json=operation.body_with(ids), headers=headers)
+        return self.http.request(
+            operation.method, operation.at(ids), params=operation.query, json=operation.body_with(ids), headers=headers
+        )
 
     def kept(self, secret: str) -> list[Any]:
         """Everything an organisation sees of itself, but for when its keys were used."""

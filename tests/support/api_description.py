@@ -16,6 +16,8 @@ class Operation:
     method: str
     path: str
     needs_key: bool
+    query: Mapping[str, Any]
+    """The parameters that must be in the query."""
     body: Any
     """A minimal body, None for an operation without one."""
 
@@ -47,7 +49,12 @@ def operations(description: Mapping[str, Any]) -> Iterator[Operation]:
                 content = details.get("requestBody", {}).get("content", {})
                 schema = content.get("application/json", {}).get("schema")
                 body = None if schema is None else _sample(schema, description)
-                yield Operation(method.upper(), path, bool(details.get("security")), body)
+                query = {
+                    one["name"]: _sample(one["schema"], description)
+                    for one in details.get("parameters", ())
+                    if one["in"] == "query" and one.get("required")
+                }
+                yield Operation(method.upper(), path, bool(details.get("security")), query, body)
 
 
 def _sample(schema: Mapping[str, Any], description: Mapping[str, Any]) -> Any:
