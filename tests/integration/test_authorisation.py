@@ -54,7 +54,8 @@ class House:
 
     def kept(self, secret: str) -> list[Any]:
         """Everything an organisation sees of itself, but for when its keys were used."""
-        get = [self.http.get(path, headers=bearer(secret)).json() for path in ("/list-agents", "/list-api-keys")]
+        lists = ("/list-agents", "/list-api-keys", "/list-retell-llms")
+        get = [self.http.get(path, headers=bearer(secret)).json() for path in lists]
         calls = self.http.post("/v2/list-calls", json={}, headers=bearer(secret)).json()
         for key in get[1]:
             key.pop("last_used_timestamp", None)
@@ -84,7 +85,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
         revoked = make("/create-api-key")
         assert http.delete(f"/delete-api-key/{revoked['api_key_id']}", headers=own).status_code == 204
         key_id = make("/create-api-key", api_key_name="target")["api_key_id"]
-        call_id = make("/v2/create-web-call", agent_id="demo")["call_id"]
+        llm_id = make("/create-retell-llm", general_prompt="Be kind.")["llm_id"]
+        engine = {"type": "custom-llm", "llm_websocket_url": "wss://a.example.com"}
+        agent_id = make("/create-agent", voice_id="default", response_engine=engine)["agent_id"]
+        call_id = make("/v2/create-web-call", agent_id=agent_id)["call_id"]
         without = {scope: make("/create-api-key", scopes=all_but(scope))["api_key"] for scope in Scope}
         stranger = subprocess.run(
             [sys.executable, "-m", "retold", "keys", "create", "--org", "org_stranger", "--data-dir", str(folder)],
@@ -95,7 +99,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
         while http.get("/list-agents", headers=bearer(expired)).status_code != 401:
             time.sleep(0.05)
         described = list(operations(http.get("/openapi.json").json()))
-        ids = {"agent_id": "demo", "call_id": call_id, "api_key_id": key_id}
+        ids = {"agent_id": agent_id, "call_id": call_id, "api_key_id": key_id, "llm_id": llm_id}
         yield House(http, server.api_key, stranger, expired, revoked["api_key"], without, ids, described)
 
 
