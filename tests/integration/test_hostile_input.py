@@ -51,7 +51,8 @@ def test_generated_requests_find_no_server_error_and_nothing_undescribed(tmp_pat
     with running_server(tmp_path / "data", env={"RETOLD_FAILED_KEYS_PER_MINUTE": "1000000"}) as server:
         generated = generate_requests(server, tmp_path, examples=5, max_time_s=GENERATED_TIME_S)
     assert generated.failures == 0, generated.report
-    assert generated.requests >= 100
+    # How many fit into the time depends on the machine; `make bench` has a number.
+    assert generated.requests >= 20
 
 
 @pytest.mark.parametrize("text", INJECTIONS)
