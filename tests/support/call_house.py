@@ -172,11 +172,13 @@ async def open_house(
     disk: Disk | None = None,
     agent: Agent | None = None,
     ballast_bytes: int = 4096,
+    database_url: str | None = None,
     **settings: Any,
 ) -> AsyncGenerator[House]:
     """A house on `folder`; opening the same folder again is a restart."""
     clock, disk, agent = clock or HandClock(), disk or Disk(), agent or make_agent()
-    store = await Store.open(folder, clock=clock, disk=disk, ballast_bytes=ballast_bytes)
+    store = await Store.open(folder, clock=clock, database_url=database_url, disk=disk, ballast_bytes=ballast_bytes)
+    await store.owners.hold()
     recorder = Recorder(folder, disk)
     recorder.open()
     try:

@@ -63,14 +63,6 @@ class PostgresServer:
             self._signal(signal.SIGINT)
             self._wait()
 
-    def freeze(self) -> None:
-        """Stand still, as behind a network that lost its way."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Go on."""
-        self._signal(signal.SIGCONT)
-
     def new_database(self) -> str:
         """The address of an empty database."""
         self._databases += 1

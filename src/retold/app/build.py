@@ -21,7 +21,7 @@ from retold.app.speech import Speech
 from retold.calls.deps import Deps
 from retold.calls.finish import Archive
 from retold.calls.live import LiveCalls
-from retold.calls.recover import recover
+from retold.calls.recover import keep_watch, recover
 from retold.clock import Clock
 from retold.demo import app as demo_brain
 from retold.domain.agent import DEMO_AGENT_ID, DEMO_BRAIN_URL, Agent
@@ -82,6 +82,7 @@ class App:
             stack.enter_context(folder_lock(data_dir))
             self.store = await self._open_store()
             stack.push_async_callback(self.store.close)
+            await self.store.owners.hold()
             recorder = Recorder(data_dir, self._disk)
             recorder.open()
             stack.push_async_callback(recorder.close)
@@ -106,6 +107,7 @@ class App:
             brain = demo_brain.routes(lambda call_id: self.live.find(call_id) is not None)
             self.asgi = make_application(ApiContext(deps, tasks, speech.state), brain)
             tasks.start_soon(self.live.run)
+            tasks.start_soon(keep_watch, archive, self.live)
             tasks.start_soon(speech.warm_up)
             tasks.start_soon(self._end_when_broken)
             tasks.start_soon(self._keep_house)

@@ -61,7 +61,7 @@ async def finish(
     crash_point("finish_folded")
     if record.call.stores_sensitive_data:
         recording = Recording(record.call.call_id, sample_rate, finished.call.duration_ms or 0)
-        has_recording = await _encode(recording, record, archive)
+        has_recording = await _is_recorded_here(record, archive) and await _encode(recording, record, archive)
         start_wall_ms = finished.call.start_timestamp or 0
         has_log = await asyncio.to_thread(_write_log, list(events), start_wall_ms, record, archive)
         finished = _with_files(finished, record.files_token, has_recording=has_recording, has_log=has_log)
@@ -171,6 +171,13 @@ def _with_files(
     if has_log:
         paths["public_log_url"] = f"{folder}/{PUBLIC_LOG}"
     return with_call(record, **paths)
+
+
+async def _is_recorded_here(record: CallRecord, archive: Archive) -> bool:
+    """Whether this folder has the call's audio; that of another server's call is encoded when that server is back."""
+    if not archive.store.is_shared:
+        return True
+    return await asyncio.to_thread(spooled_samples, archive.spool, record.call.call_id) > 0
 
 
 async def _encode(recording: Recording, record: CallRecord, archive: Archive) -> bool:

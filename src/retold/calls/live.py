@@ -100,6 +100,10 @@ class LiveCalls:
         """The running call, None when nobody has joined it or it is over."""
         return self._live.get(call_id)
 
+    def knows(self, call_id: str) -> bool:
+        """Whether the call is running here, or waited for."""
+        return call_id in self._live or call_id in self._expected
+
     def expect(self, record: CallRecord) -> None:
         """Wait for the call to be joined until its deadline.
 

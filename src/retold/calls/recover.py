@@ -1,4 +1,4 @@
-"""What happens on boot to the calls a dead process left behind."""
+"""What happens to the calls a dead process left behind: on boot, and while this server lives."""
 
 import asyncio
 
@@ -14,6 +14,8 @@ from retold.engine.timeline import replay
 from retold.errors import StorageError
 from retold.ids import CallId
 
+LOOK_S = 5.0
+"""How often a server looks for the calls of others that have died."""
 AT_A_TIME = 4
 """Recordings that are encoded side by side."""
 
@@ -21,15 +23,16 @@ AT_A_TIME = 4
 async def recover(archive: Archive, live: LiveCalls) -> int:
     """Finish every call that was in progress, and wait again for those that may still be joined.
 
-    Gives the number of finished ones. The record is made as at a normal end, from what the journal holds: with the
-    reason that was intended, else error_retell. Cut off by another crash it starts again and comes to the same
-    records. Raises StorageError when the calls cannot even be listed.
+    Calls that this server holds or waits for are left alone, so it may be done again at any time. Gives the number of
+    finished ones. The record is made as at a normal end, from what the journal holds: with the reason that was
+    intended, else error_retell. Cut off by another crash it starts again and comes to the same records. Raises
+    StorageError when the calls cannot even be listed.
     """
     crash_point("recovery_begun")
     await archive.store.forget_stray_journals()
     unfinished = await archive.store.unfinished_calls()
     for record in unfinished:
-        if record.call.call_status is CallStatus.REGISTERED:
+        if record.call.call_status is CallStatus.REGISTERED and not live.knows(record.call.call_id):
             live.expect(record)
     left_behind = [
         record
@@ -45,10 +48,33 @@ async def recover(archive: Archive, live: LiveCalls) -> int:
     return len(left_behind)
 
 
+async def keep_watch(archive: Archive, live: LiveCalls) -> None:
+    """Take over the calls of servers that died, and finish what an outage of the database left; until cancelled."""
+    store = archive.store
+    is_due, outages = False, store.outages
+    while True:
+        await anyio.sleep(LOOK_S)
+        try:
+            taken = await store.owners.take_over()
+            if taken:
+                get_logger().warning("calls_taken_over", calls=taken)
+            is_due = is_due or taken > 0 or store.outages != outages
+            outages = store.outages
+            if is_due:
+                await recover(archive, live)
+                is_due = False
+        except StorageError as error:
+            get_logger().warning("calls_not_watched", error=str(error))
+
+
 async def _recover_one(record: CallRecord, archive: Archive, limiter: anyio.CapacityLimiter) -> None:
     call_id = CallId(record.call.call_id)
     async with limiter:
         try:
+            # It may have ended here after it was listed: then it left the registry with its end on disk.
+            current = await archive.store.find_call(None, call_id)
+            if current is None or current.call.call_status is not CallStatus.ONGOING:
+                return
             journal = await archive.store.read_journal(call_id)
             events = await asyncio.to_thread(replay, journal)
             crash_point("recovery_replayed")

@@ -16,6 +16,8 @@ WAIT_FOR_LOCK_MS = 5_000
 class Backend(Protocol):
     """One kind of database: how it is reached, and what its errors mean for durability."""
 
+    is_shared: bool
+    """Whether several servers may have one database."""
     insert_entry: str
     """SQL of one journal entry for the driver's `executemany`; an entry that is there already is left alone."""
 

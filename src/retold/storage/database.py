@@ -21,19 +21,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import anyio
 from sqlalchemy import Connection, Engine
 
 from retold.clock import Clock
-from retold.crash import crash_point
 from retold.errors import StorageAway, StorageBroken, StorageError, StorageFull
 from retold.storage.backend import READERS, Backend
 from retold.storage.disk import BALLAST_BYTES, Ballast, Disk, StorageHealth
 from retold.storage.effect import with_note
+from retold.storage.groups import Entry, Groups, Job, Outcome
 
 T = TypeVar("T")
 
@@ -48,33 +47,6 @@ GROUP_EVERY_S = 0.005
 SPACE_CHECK_S = 1.0
 TIMEOUT_S = 30.0
 """After this a waiter is told that the database does not answer."""
-ATTEMPTS = 5
-"""How often a group is tried that other servers' writes collide with."""
-
-
-class Entry(NamedTuple):
-    """One line of a call's journal: a tuple in the order of the columns, as the driver takes it."""
-
-    call_id: str
-    seq: int
-    at_ms: float
-    event: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    work: Callable[[Connection], Any] | None
-    """What to run; None only waits for the commit of what was queued before."""
-    is_essential: bool
-    done: asyncio.Future[Any]
-    is_erasing: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    job: _Job
-    result: Any = None
-    error: BaseException | None = None
 
 
 class Database:
@@ -99,7 +71,7 @@ class Database:
         self._enough_bytes = ballast_bytes + max(min_free_bytes, ballast_bytes)
         self._ballast = Ballast(folder, disk, ballast_bytes)
         # The loop appends and the thread takes from the left, each in one step: no lock.
-        self._queue: deque[_Job | Entry] = deque()
+        self._queue: deque[Job | Entry] = deque()
         # Counters of a lifetime, each with one writer: the loop counts what came in, the thread what is on disk.
         self._appended = 0
         self._flushed = 0
@@ -108,6 +80,7 @@ class Database:
         self._closing = threading.Event()
         self._is_retrying = False
         self._owes_scrub = False
+        self._outages = 0
         self._looked_ms = self._began_ms = clock.monotonic_ms()
         self._health = StorageHealth.OK
         self._waiting = asyncio.Semaphore(MAX_WAITING_JOBS)
@@ -133,6 +106,16 @@ class Database:
     def health(self) -> StorageHealth:
         """How the disk did at the last write or look, at most a second ago."""
         return self._health
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other servers may write to the same database."""
+        return self._backend.is_shared
+
+    @property
+    def outages(self) -> int:
+        """How often the database server was away so far."""
+        return self._outages
 
     @property
     def broken(self) -> anyio.Event:
@@ -175,7 +158,7 @@ class Database:
     ) -> Any:
         async with self._waiting:
             self._refuse_if_hopeless(is_essential=is_essential)
-            job = _Job(work, is_essential, self._loop.create_future(), is_erasing)
+            job = Job(work, is_essential, self._loop.create_future(), is_erasing)
             self._queue.append(job)
             self._filled.set()
             self._urgent.set()
@@ -215,6 +198,7 @@ class Database:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             engines = self._backend.open()
+            self._groups = Groups(self._backend, engines[0], self._disk)
             if not self._ballast.load():
                 self._health = StorageHealth.FULL
             self._look_at_space()
@@ -238,7 +222,7 @@ class Database:
             elif self._owes_scrub:
                 self._scrub()
 
-    def _take(self) -> list[_Job | Entry]:
+    def _take(self) -> list[Job | Entry]:
         """Everything queued; waits for something, for a second at most."""
         if not self._filled.wait(SPACE_CHECK_S):
             return []
@@ -253,50 +237,19 @@ class Database:
         self._urgent.clear()
         return [self._queue.popleft() for _ in range(len(self._queue))]
 
-    def _commit(self, batch: Sequence[_Job | Entry]) -> None:
+    def _commit(self, batch: Sequence[Job | Entry]) -> None:
         try:
-            outcomes = self._attempt_without_collision(batch)
+            outcomes = self._groups.commit(batch)
         except Exception as error:  # noqa: BLE001 - the border of the writer: what is not the disk's fault is the group's
             self._fail(batch, self._backend.failure(error) or StorageError(f"the database refused: {error}"))
         else:
+            self._flushed += sum(isinstance(item, Entry) for item in batch)
             self._is_retrying = False
             if self._health is StorageHealth.AWAY:
                 self._health = StorageHealth.OK
             if self._owes_scrub or any(outcome.job.is_erasing for outcome in outcomes):
                 self._scrub()
             self._settle(outcomes)
-
-    def _attempt_without_collision(self, batch: Sequence[_Job | Entry]) -> list[_Outcome]:
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return self._attempt(batch, self._backend.is_collision)
-            except Exception as error:
-                if not self._backend.is_collision(error):
-                    raise
-        return self._attempt(batch, lambda _: False)
-
-    def _attempt(self, batch: Sequence[_Job | Entry], is_collision: Callable[[BaseException], bool]) -> list[_Outcome]:
-        outcomes: list[_Outcome] = []
-        entries: list[Entry] = []
-        inserted = 0
-        self._disk.database("begin")
-        with self._backend.turn(), self._writer.begin() as connection:
-            for item in batch:
-                if isinstance(item, Entry):
-                    entries.append(item)
-                elif item.work is None:
-                    outcomes.append(_Outcome(item))
-                else:
-                    # A job sees what was queued before it, and nothing of what came after.
-                    inserted += self._insert(connection, entries)
-                    entries = []
-                    outcomes.append(self._do(connection, item, item.work, is_collision))
-            inserted += self._insert(connection, entries)
-            self._disk.database("commit")
-        if inserted:
-            crash_point("journal_committed")
-        self._flushed += inserted
-        return outcomes
 
     def _scrub(self) -> None:
         """Have what was deleted removed from the files; tried again later when it cannot be now."""
@@ -308,33 +261,7 @@ class Database:
             # All is committed: a disk that has failed shows by the next write.
             self._owes_scrub = True
 
-    def _insert(self, connection: Connection, entries: Sequence[Entry]) -> int:
-        """Insert these entries; gives how many they are."""
-        if entries:
-            self._disk.database("statement")
-            # The driver's own cursor: SQLAlchemy's way to it costs as much as ten entries.
-            connection.connection.cursor().executemany(self._backend.insert_entry, entries)
-            crash_point("journal_in_transaction")
-        return len(entries)
-
-    def _do(
-        self,
-        connection: Connection,
-        job: _Job,
-        work: Callable[[Connection], Any],
-        is_collision: Callable[[BaseException], bool],
-    ) -> _Outcome:
-        try:
-            with connection.begin_nested():
-                self._disk.database("statement")
-                return _Outcome(job, result=work(connection))
-        except Exception as error:
-            failure = self._backend.failure(error)
-            if isinstance(failure, StorageFull | StorageAway | StorageBroken) or is_collision(error):
-                raise
-            return _Outcome(job, error=failure or error)
-
-    def _fail(self, batch: Sequence[_Job | Entry], error: StorageError) -> None:
+    def _fail(self, batch: Sequence[Job | Entry], error: StorageError) -> None:
         """Tell the waiters, and decide what is tried again."""
         is_first_full = isinstance(error, StorageFull) and self._health is not StorageHealth.FULL
         if isinstance(error, StorageBroken):
@@ -344,11 +271,12 @@ class Database:
             self._health = StorageHealth.FULL
             self._ballast.release()
         elif isinstance(error, StorageAway):
+            self._outages += self._health is not StorageHealth.AWAY
             self._health = StorageHealth.AWAY
         doomed = [
-            _Outcome(item, error=error)
+            Outcome(item, error=error)
             for item in batch
-            if isinstance(item, _Job) and not (is_first_full and item.is_essential)
+            if isinstance(item, Job) and not (is_first_full and item.is_essential)
         ]
         self._settle(doomed)
         if isinstance(error, StorageBroken) or self._closing.is_set():
@@ -375,7 +303,7 @@ class Database:
             return
         self._health = StorageHealth.LOW if free < self._min_free_bytes else StorageHealth.OK
 
-    def _settle(self, outcomes: Sequence[_Outcome]) -> None:
+    def _settle(self, outcomes: Sequence[Outcome]) -> None:
         if outcomes:
             self._tell(_resolve, outcomes)
 
@@ -385,7 +313,7 @@ class Database:
             self._loop.call_soon_threadsafe(news, *details)
 
 
-def _resolve(outcomes: Sequence[_Outcome]) -> None:
+def _resolve(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.job.done.done():
             continue

@@ -1,7 +1,8 @@
 """The journal of one call (ports.Journal): in the database, or in memory only."""
 
 from retold.errors import StorageFull
-from retold.storage.database import Database, Entry
+from retold.storage.database import Database
+from retold.storage.groups import Entry
 
 
 class DatabaseJournal:

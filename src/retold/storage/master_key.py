@@ -5,11 +5,11 @@ Without it what was sealed is lost: it belongs into a backup of its own.
 """
 
 import base64
-import os
 import secrets
 from pathlib import Path
 
 from retold.errors import StorageError
+from retold.storage.once import kept_once
 
 FILE_NAME = "master.key"
 _KEY_BYTES = 32
@@ -52,38 +52,9 @@ class MasterKey:
         if self._from_settings is not None:
             return bytes.fromhex(self._from_settings)
         try:
-            text = self._path.read_text() if self._path.exists() else self._make()
-            key = bytes.fromhex(text.strip())
+            key = bytes.fromhex(kept_once(self._path, secrets.token_hex(_KEY_BYTES)).strip())
         except (OSError, ValueError) as error:
             raise StorageError(f"cannot use the master key {self._path}: {error}; restore it from a backup") from error
         if len(key) != _KEY_BYTES:
             raise StorageError(f"the master key {self._path} must have 64 hex digits; restore it from a backup")
         return key
-
-    def _make(self) -> str:
-        """Make the file; whoever is second takes what the first has made."""
-        text = secrets.token_hex(_KEY_BYTES)
-        draft = self._path.with_name(f"{FILE_NAME}.{secrets.token_hex(4)}")
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(fd, text.encode())
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        try:
-            # A link, unlike a renaming, does not replace the file of another process.
-            os.link(draft, self._path)
-        except FileExistsError:
-            text = self._path.read_text()
-        finally:
-            draft.unlink()
-        _sync_folder(self._path.parent)
-        return text
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

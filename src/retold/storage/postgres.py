@@ -46,6 +46,7 @@ _READ_ONLY = ("SET default_transaction_read_only = on",)
 class PostgresBackend:
     """A PostgreSQL database (backend.Backend)."""
 
+    is_shared = True
     insert_entry = "INSERT INTO call_event (call_id, seq, at_ms, event) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
 
     def __init__(self, url: str) -> None:

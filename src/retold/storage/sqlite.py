@@ -39,6 +39,7 @@ _READER = (
 class SqliteBackend:
     """The file `retold.db` of a data folder (backend.Backend)."""
 
+    is_shared = False
     insert_entry = "INSERT INTO call_event (call_id, seq, at_ms, event) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
     def __init__(self, folder: Path) -> None:

@@ -24,10 +24,9 @@ from retold.storage.journal import DatabaseJournal
 from retold.storage.keys import Keys
 from retold.storage.llms import LlmStore
 from retold.storage.master_key import MasterKey
+from retold.storage.owners import Owners
 from retold.storage.sqlite import SqliteBackend
-from retold.storage.tables import call, call_event
-
-UNFINISHED = (CallStatus.REGISTERED.value, CallStatus.ONGOING.value)
+from retold.storage.tables import UNFINISHED, call, call_event
 
 
 class Store:
@@ -36,6 +35,7 @@ class Store:
     def __init__(self, database: Database, clock: Clock, data_dir: Path, master_key: str | None = None) -> None:
         self._database = database
         self.data_dir = data_dir
+        self.owners = Owners(database, data_dir, clock)
         self.idempotency = Idempotency(database, clock)
         self.keys = Keys(database, clock, MasterKey(data_dir, master_key))
         self.agents = AgentStore(database)
@@ -79,6 +79,16 @@ class Store:
         return self._database.health
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other servers may keep their calls in the same database."""
+        return self._database.is_shared
+
+    @property
+    def outages(self) -> int:
+        """How often the database server was away so far."""
+        return self._database.outages
+
+    @property
     def broken(self) -> anyio.Event:
         """Set once a write has failed for good: nothing is acknowledged any more, and the process must end."""
         return self._database.broken
@@ -89,7 +99,7 @@ class Store:
         """Keep a call; when this returns, no crash can lose it. Raises StorageFull when there is no room."""
 
         def work(connection: Connection) -> None:
-            connection.execute(insert(call).values(call_rows.columns(record)))
+            connection.execute(insert(call).values(**call_rows.columns(record), server=self.owners.name))
             crash_point("create_in_transaction")
 
         await self._database.write(work)
@@ -164,6 +174,8 @@ class Store:
                 return False
             change = {"call_status": CallStatus.ONGOING, "start_timestamp": start_timestamp}
             _replace(connection, with_call(record, **change))
+            # It may have been made by another server.
+            connection.execute(update(call).where(call.c.call_id == call_id).values(server=self.owners.name))
             crash_point("start_in_transaction")
             return True
 
@@ -197,8 +209,10 @@ class Store:
         await self._database.write(lambda connection: _replace(connection, record), is_essential=True)
 
     async def unfinished_calls(self) -> list[CallRecord]:
-        """Every call that is registered or ongoing, oldest first."""
+        """Every call of this server that is registered or ongoing, oldest first."""
         wanted = select(call.c.body).where(call.c.call_status.in_(UNFINISHED)).order_by(call.c.sort_ms)
+        if self.owners.name is not None:
+            wanted = wanted.where(call.c.server == self.owners.name)
         bodies = await self._database.read(lambda connection: connection.scalars(wanted).all())
         return [CallRecord.model_validate_json(body) for body in bodies]
 

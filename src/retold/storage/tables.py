@@ -20,6 +20,9 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+UNFINISHED = ("registered", "ongoing")
+"""The statuses of calls that are still somebody's work."""
+
 org = Table(
     "org",
     metadata,
@@ -67,6 +70,8 @@ call = Table(
     Column("end_timestamp", BigInteger),
     Column("duration_ms", BigInteger),
     Column("e2e_latency_p50", Float),
+    # Whose work it is while it is unfinished; NULL when the database has one server only.
+    Column("server", String(64)),
     Column("body", Text, nullable=False),
     Index("call_by_start", "org_id", "sort_ms", "call_id"),
     Index("call_by_agent", "org_id", "agent_id", "sort_ms"),
@@ -77,6 +82,7 @@ call = Table(
         "call_unfinished",
         "call_status",
         sqlite_where=text("call_status IN ('registered', 'ongoing')"),
+        postgresql_where=text("call_status IN ('registered', 'ongoing')"),
     ),
 )
 

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from retold.clock import SystemClock
-from retold.storage.database import GROUP_EVERY_S, LINGER_S, Database, Entry
+from retold.storage.database import GROUP_EVERY_S, LINGER_S, Database
+from retold.storage.groups import Entry
 from retold.storage.journal import DatabaseJournal
 from retold.storage.sqlite import SqliteBackend
 from retold.storage.tables import call_event

@@ -6,7 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine
 
 from retold.storage import migrations
 from retold.storage.sqlite import writer_engine
@@ -14,8 +14,14 @@ from retold.storage.tables import metadata
 
 
 @pytest.mark.parametrize("make", [migrations.upgrade, migrations.migrate], ids=["at once", "step by step"])
-def test_every_way_leads_to_the_tables_of_the_program(tmp_path: Path, make: Callable[[Connection], object]) -> None:
-    engine = writer_engine(tmp_path / "retold.db")
+def test_every_way_leads_to_the_tables_of_the_program(
+    tmp_path: Path, make: Callable[[Connection], object], database_url: str | None
+) -> None:
+    engine = (
+        writer_engine(tmp_path / "retold.db")
+        if database_url is None
+        else create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
+    )
     with engine.begin() as connection:
         assert migrations.current_revision(connection) is None
         make(connection)

@@ -63,7 +63,7 @@ def upgrade() -> None:
     op.create_index("call_by_reason", "call", ["org_id", "disconnection_reason", "sort_ms"])
     op.create_index("call_by_end", "call", ["org_id", "end_timestamp"])
     unfinished = sa.text("call_status IN ('registered', 'ongoing')")
-    op.create_index("call_unfinished", "call", ["call_status"], sqlite_where=unfinished)
+    op.create_index("call_unfinished", "call", ["call_status"], sqlite_where=unfinished, postgresql_where=unfinished)
     op.create_table(
         "call_event",
         sa.Column("call_id", sa.String(64), primary_key=True),

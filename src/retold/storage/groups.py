@@ -1,0 +1,112 @@
+"""One group of writes: all that is queued, in one transaction, tried again when another server's writes collide."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine
+
+from retold.crash import crash_point
+from retold.errors import StorageAway, StorageBroken, StorageFull
+from retold.storage.backend import Backend
+from retold.storage.disk import Disk
+
+ATTEMPTS = 5
+"""How often a group is tried whose writes collide with another server's."""
+
+
+class Entry(NamedTuple):
+    """One line of a call's journal: a tuple in the order of the columns, as the driver takes it."""
+
+    call_id: str
+    seq: int
+    at_ms: float
+    event: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One change that somebody waits for."""
+
+    work: Callable[[Connection], Any] | None
+    """What to run; None only waits for the commit of what was queued before."""
+    is_essential: bool
+    done: asyncio.Future[Any]
+    is_erasing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a job."""
+
+    job: Job
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Groups:
+    """The transactions of a writer's thread."""
+
+    def __init__(self, backend: Backend, writer: Engine, disk: Disk) -> None:
+        self._backend = backend
+        self._writer = writer
+        self._disk = disk
+
+    def commit(self, batch: Sequence[Job | Entry]) -> list[Outcome]:
+        """Write all of it durably, or nothing. Blocks.
+
+        A job that fails by itself is left out, and its error is its outcome. Raises what concerns the whole group.
+        """
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._attempt(batch, self._backend.is_collision)
+            except Exception as error:
+                if not self._backend.is_collision(error):
+                    raise
+        return self._attempt(batch, lambda _: False)
+
+    def _attempt(self, batch: Sequence[Job | Entry], is_collision: Callable[[BaseException], bool]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        entries: list[Entry] = []
+        self._disk.database("begin")
+        with self._backend.turn(), self._writer.begin() as connection:
+            for item in batch:
+                if isinstance(item, Entry):
+                    entries.append(item)
+                elif item.work is None:
+                    outcomes.append(Outcome(item))
+                else:
+                    # A job sees what was queued before it, and nothing of what came after.
+                    self._insert(connection, entries)
+                    entries = []
+                    outcomes.append(self._do(connection, item, item.work, is_collision))
+            self._insert(connection, entries)
+            self._disk.database("commit")
+        if any(isinstance(item, Entry) for item in batch):
+            crash_point("journal_committed")
+        return outcomes
+
+    def _insert(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        if entries:
+            self._disk.database("statement")
+            # The driver's own cursor: SQLAlchemy's way to it costs as much as ten entries.
+            connection.connection.cursor().executemany(self._backend.insert_entry, entries)
+            crash_point("journal_in_transaction")
+
+    def _do(
+        self,
+        connection: Connection,
+        job: Job,
+        work: Callable[[Connection], Any],
+        is_collision: Callable[[BaseException], bool],
+    ) -> Outcome:
+        try:
+            with connection.begin_nested():
+                self._disk.database("statement")
+                return Outcome(job, result=work(connection))
+        except Exception as error:
+            failure = self._backend.failure(error)
+            if isinstance(failure, StorageFull | StorageAway | StorageBroken) or is_collision(error):
+                raise
+            return Outcome(job, error=failure or error)
