@@ -51,8 +51,8 @@ def made(name: str) -> Path:
 def _install_python(folder: Path, lock: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = str(folder / "bin" / "python")
-    uv = [str(Path(sysconfig.get_path("scripts")) / "uv"), "pip", "install", "--quiet", "--python", python]
-    if subprocess.run([*uv, "--require-hashes", "-r", str(lock)], check=False).returncode:
+    uv = [str(Path(sysconfig.get_path("scripts")) / "uv"), "pip", "install", "--quiet", "--compile-bytecode"]
+    if subprocess.run([*uv, "--python", python, "--require-hashes", "-r", str(lock)], check=False).returncode:
         # pip is the way on machines whose package source only pip is told of.
         pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)
