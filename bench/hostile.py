@@ -29,7 +29,7 @@ async def measure(scale: Scale) -> list[Figure]:
         running_server(folder / "data", env={"RETOLD_FAILED_KEYS_PER_MINUTE": "1000000"}) as server,
     ):
         figures = await _slow_clients(server, scale.pick(400, 20))
-        examples, time_s = scale.pick(300, 2, 1_000), 20 if scale.is_quick else None
+        examples, time_s = scale.pick(150, 2, 1_000), 20 if scale.is_quick else None
         generated = await anyio.to_thread.run_sync(
             lambda: generate_requests(server, folder, examples=examples, max_time_s=time_s)
         )

@@ -32,7 +32,7 @@ BENCHES = {
     "leaks": 600,
     "recording": 300,
     "startup": 120,
-    "hostile": 1200,
+    "hostile": 1800,
     "transcript": 60,
     "speech": 600,
 }
