@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 import anyio
 import httpx2
+from sqlalchemy import Connection, NullPool, create_engine, text
 from websockets.exceptions import WebSocketException
 
 from retold.domain.reasons import DisconnectionReason
@@ -75,7 +75,7 @@ class Caller:
 
 @dataclass
 class CrashHouse:
-    """One data folder, its servers one after another, and every promise they made."""
+    """One data folder and its database, its servers one after another, and every promise they made."""
 
     nursery: Nursery
     data: Path
@@ -84,12 +84,15 @@ class CrashHouse:
     finals: dict[str, str] = field(default_factory=dict[str, str])
     lost_ms: list[float] = field(default_factory=list[float])
     agent_id: str = ""
+    database_url: str | None = None
+    """A PostgreSQL database, or the folder's own."""
     url: str = ""
     pid: int = 0
 
     async def start(self, **env: str) -> bool:
         """Start a server and wait until it is ready; False when it died before."""
         variables = {**_ENV, **{f"RETOLD_{name.upper()}": value for name, value in env.items()}}
+        variables["RETOLD_DATABASE_URL"] = self.database_url or ""
         arguments = ["serve", "--port", "0", "--data-dir", str(self.data)]
         self.pid, log = await asyncio.to_thread(self.nursery.bear, arguments, variables)
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -168,12 +171,11 @@ class CrashHouse:
 
     def left_behind(self) -> dict[str, tuple[str, str | None]]:
         """Status of each call on disk and the reason its journal intends, read as the dead server left them."""
-        connection = sqlite3.connect(self.data / "retold.db")
-        try:
-            rows = connection.execute("SELECT call_id, call_status FROM call").fetchall()
+        url = self.database_url or f"sqlite:///{self.data / 'retold.db'}"
+        engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+        with engine.connect() as connection:
+            rows = connection.execute(text("SELECT call_id, call_status FROM call")).all()
             return {call_id: (status, _intended(connection, call_id)) for call_id, status in rows}
-        finally:
-            connection.close()
 
     def promised_words(self, call_id: str) -> list[str]:
         """What the caller said, as the LLM server was told last."""
@@ -235,7 +237,8 @@ class CrashHouse:
                 self.lost_ms.append(taken_ms[call_id] - path.stat().st_size / 2 / 24)
 
 
-def _intended(connection: sqlite3.Connection, call_id: str) -> str | None:
-    lines = connection.execute("SELECT event FROM call_event WHERE call_id = ? ORDER BY seq", (call_id,)).fetchall()
-    reasons = [event.reason.value for event in replay(line[0] for line in lines) if isinstance(event, EndIntended)]
+def _intended(connection: Connection, call_id: str) -> str | None:
+    wanted = text("SELECT event FROM call_event WHERE call_id = :call_id ORDER BY seq")
+    lines = connection.scalars(wanted, {"call_id": call_id})
+    reasons = [event.reason.value for event in replay(lines) if isinstance(event, EndIntended)]
     return reasons[0] if reasons else None
