@@ -1,60 +1,32 @@
-"""The call resource: get, list (v2), update, delete, stop and rerun the analysis."""
+"""The call resource: get, update, delete, stop and rerun the analysis."""
 
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from pydantic import Field, JsonValue, ValidationError
 from starlette import status
 
 from retold.api.auth import Org
-from retold.api.body import JsonRoute, Sent, warn_of_dropped, warn_of_ignored
+from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import base_url, context_of, warn
 from retold.api.json_response import JsonBlocks
-from retold.api.validation import explain
 from retold.calls.change import CallChanges, update_finished
 from retold.calls.change import delete as delete_call
-from retold.domain.agent_options import RequestModel
 from retold.domain.call import CallRecord
-from retold.domain.call_query import CallFilter, CallQuery
 from retold.domain.call_update import UpdateCallRequest
 from retold.errors import InvalidRequest, NotFound
 from retold.ids import CallId, OrgId
-from retold.storage.call_json import CallJson, call_json, stored_json
+from retold.storage.call_json import CallJson, call_json, stored_call
 
 router = APIRouter(tags=["call"], route_class=JsonRoute)
 
 _MAX_ID_CHARS = 100
-_ANALYSIS_FILTERS = ("batch_call_id", "user_sentiment", "call_successful", "in_voicemail")
-"""Filters on what no call of this server has: with one of them, no call matches."""
-
-
-class ListCallsRequest(RequestModel):
-    """What list-calls v2 takes; the filters of both generations stand side by side in `filter_criteria`."""
-
-    filter_criteria: dict[str, JsonValue] | None = Field(default=None, description=str(CallFilter.__doc__))
-    sort_order: str | None = None
-    limit: int | None = None
-    pagination_key: str | None = None
 
 
 @router.get("/v2/get-call/{call_id}", response_model=dict[str, Any])
 async def retrieve(request: Request, org: Org, call_id: str) -> Response:
     """Get a call."""
     return JsonBlocks([(await find_call_json(request, org, call_id)).text.encode()])
-
-
-@router.post("/v2/list-calls", response_model=list[dict[str, Any]])
-async def list_all(request: Request, org: Org, sent: Sent, body: ListCallsRequest | None = None) -> Response:
-    """List calls, by default the last started first; all filters must hold."""
-    asked = body.model_dump(exclude_none=True) if body else {}
-    filters = {name: value for name, value in asked.get("filter_criteria", {}).items() if value is not None}
-    is_hopeless = bool([name for name in _ANALYSIS_FILTERS if filters.pop(name, None) is not None])
-    query = _parse({**asked, "filter_criteria": filters})
-    store = context_of(request).deps.store
-    response = JsonBlocks([b"[]"] if is_hopeless else await store.list_calls_json(org, query, base_url(request)))
-    warn_of_dropped(response, sent, asked, ListCallsRequest)
-    return response
 
 
 @router.patch("/v2/update-call/{call_id}")
@@ -110,7 +82,7 @@ async def stop(request: Request, org: Org, call_id: str) -> None:
 
 def wire(request: Request, record: CallRecord) -> dict[str, Any]:
     """The call as it is sent, its files under the address of this server."""
-    return orjson.loads(call_json(stored_json(record), base_url(request)).text)
+    return orjson.loads(call_json(stored_call(record), base_url(request)).text)
 
 
 async def find_call(request: Request, org: OrgId, call_id: str) -> CallRecord:
@@ -138,11 +110,3 @@ def _unknown(call_id: str) -> NotFound:
         field="call_id",
         fix="POST /v2/list-calls shows which exist",
     )
-
-
-def _parse(body: dict[str, Any]) -> CallQuery:
-    try:
-        return CallQuery.parse(body)
-    except ValidationError as error:
-        problems: list[Any] = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
-        raise explain(problems, body) from error

@@ -19,6 +19,7 @@ from retold.domain.agent_options import RequestModel
 from retold.domain.call import CallAudio, CallRecord
 from retold.domain.call_request import Metadata, PhoneCallRequest, Variables
 from retold.errors import InvalidRequest
+from retold.storage.call_json import CallJson
 
 router = APIRouter(tags=["call (v1)"], route_class=JsonRoute)
 
@@ -77,10 +78,14 @@ async def create_phone_call(
 @router.get("/get-call/{call_id}", response_model=dict[str, Any])
 async def retrieve(request: Request, org: Org, call_id: str) -> Response:
     """Get a call in the v1 shape."""
-    found = await find_call_json(request, org, call_id)
+    return JsonBlocks([v1_text(await find_call_json(request, org, call_id)).encode()])
+
+
+def v1_text(found: CallJson) -> str:
+    """A call in the v1 shape."""
     audio = CallAudio.model_validate(found.rest["audio"])
     further = orjson.dumps(_v1_fields(audio, found.rest.get("end_call_after_silence_ms")))
-    return JsonBlocks([found.text.encode().removesuffix(b"}"), b"," + further.removeprefix(b"{")])
+    return f"{found.text.removesuffix('}')},{further.decode().removeprefix('{')}"
 
 
 def _check_audio(body: RegisterCallRequest) -> None:

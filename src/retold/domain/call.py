@@ -175,6 +175,8 @@ class CallRecord(BaseModel):
     variable_overrides_json: str | None = None
     """Dynamic variables set while the call runs; they go before those it was created with."""
     is_recording_complete: bool = True
+    tool_latencies_ms: dict[str, float] = Field(default_factory=dict)
+    """From a tool's call to its result, by `tool_call_id`; calls can be found by them."""
 
     @property
     def unjoined_reason(self) -> DisconnectionReason:

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from sqlalchemy import Connection, delete, insert, select, update
 
 from retold.domain.call import CallRecord
-from retold.storage import call_rows
 from retold.storage.access_tables import idempotency
+from retold.storage.call_rows import rows_of
 from retold.storage.call_tables import call_tombstone
+from retold.storage.call_writes import remove_call, replace_call, stored_record
 from retold.storage.idempotency import KEPT_MS
-from retold.storage.tables import call, call_event, outbox
+from retold.storage.tables import call_event, outbox
 
 _SLACK_MS = 120_000
 """An answer's expiry is counted from when its request came, the call's age from when it was made."""
@@ -19,13 +20,6 @@ Redact = Callable[[bytes], bytes | None]
 """What may stay of an event in the journal; None when nothing."""
 
 
-def stored_call(connection: Connection, org_id: str | None, call_id: str) -> CallRecord | None:
-    """A call of this organisation, None over all."""
-    wanted = select(call.c.body).where(call.c.call_id == call_id)
-    body = connection.scalar(wanted if org_id is None else wanted.where(call.c.org_id == org_id))
-    return None if body is None else CallRecord.model_validate_json(body)
-
-
 def change_call(
     connection: Connection, org_id: str, call_id: str, change: Change, redact: Redact | None = None
 ) -> CallRecord | None:
@@ -33,11 +27,11 @@ def change_call(
 
     Raises what `change` raises; nothing is changed then.
     """
-    before = stored_call(connection, org_id, call_id)
+    before = stored_record(connection, org_id, call_id)
     if before is None:
         return None
     changed = change(before)
-    connection.execute(update(call).where(call.c.call_id == call_id).values(call_rows.columns(changed)))
+    replace_call(connection, rows_of(changed), before)
     if redact is not None:
         _redact_journal(connection, call_id, redact)
     return changed
@@ -45,13 +39,18 @@ def change_call(
 
 def delete_call(connection: Connection, org_id: str, call_id: str, now_ms: int) -> CallRecord | None:
     """Remove a call and all that belongs to it, leaving a tombstone; gives what was removed, None without a call."""
-    record = stored_call(connection, org_id, call_id)
+    record = stored_record(connection, org_id, call_id)
     if record is None:
         return None
-    for table in (call_event, outbox, call):
+    for table in (call_event, outbox):
         connection.execute(delete(table).where(table.c.call_id == call_id))
+    place = remove_call(connection, call_id)
     _forget_answers(connection, record)
-    connection.execute(insert(call_tombstone).values(call_id=call_id, org_id=org_id, deleted_ms=now_ms))
+    connection.execute(
+        insert(call_tombstone).values(
+            call_id=call_id, org_id=org_id, deleted_ms=now_ms, sort_ms=place.sort_ms, row_id=place.row_id
+        )
+    )
     return record
 
 

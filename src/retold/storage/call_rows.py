@@ -1,105 +1,154 @@
-"""Calls as rows: what goes into the typed columns, and list-calls as SQL."""
+"""What of a call goes into which table: the typed columns, the keyed values, the tools, the texts.
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+It is taken from the JSON that is stored, so what a reader of the call sees is what finds it.
+"""
 
-from sqlalchemy import JSON, Column, ColumnElement, Select, String, and_, cast, func, or_, select, type_coerce
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import orjson
 
 from retold.domain.call import CallRecord
-from retold.domain.call_query import CallFilter, CallQuery, Span
-from retold.storage.call_json import stored_json
-from retold.storage.tables import call
+from retold.domain.call_query import CallKeys
+from retold.storage.call_json import StoredCall, stored_call
+
+MAX_KEYS: Final = 100
+"""Keys of one map by which a call can be found: its first ones."""
+MAX_KEY_CHARS: Final = 200
+MAX_VALUE_CHARS: Final = 200
+"""A longer text is found whole and by its beginning only."""
+_KEPT_CHARS: Final = 136
+
+_FIELD_OF: Final = {
+    CallKeys.METADATA: "metadata",
+    CallKeys.DYNAMIC_VARIABLES: "retell_llm_dynamic_variables",
+    CallKeys.CUSTOM_ANALYSIS_DATA: "custom_analysis_data",
+    CallKeys.CUSTOM_ATTRIBUTES: "custom_attributes",
+}
 
 
-def columns(record: CallRecord) -> dict[str, Any]:
-    """The row of a call."""
-    one = record.call
-    latency = one.latency.e2e if one.latency else None
+class CallRows(NamedTuple):
+    """The rows of one call, but for its `row_id`."""
+
+    call: dict[str, Any]
+    stored: StoredCall
+    attributes: list[dict[str, Any]]
+    tools: list[dict[str, Any]]
+
+
+def rows_of(record: CallRecord) -> CallRows:
+    """All rows of a call."""
+    stored = stored_call(record)
+    call: dict[str, Any] = orjson.loads(stored.body)["call"]
+    return CallRows(
+        columns(call, record.org_id, record.created_wall_ms),
+        stored,
+        list(attributes(call, record.org_id)),
+        list(tools(record.call.transcript_with_tool_calls or (), record.org_id, record.tool_latencies_ms)),
+    )
+
+
+def columns(call: Mapping[str, Any], org_id: str, created_ms: int) -> dict[str, Any]:
+    """The typed columns of a call as the API shows it."""
+    analysis: Mapping[str, Any] = call.get("call_analysis") or {}
+    cost: Mapping[str, Any] = call.get("call_cost") or {}
+    latency: Mapping[str, Any] = call.get("latency") or {}
+    started_ms = call.get("start_timestamp")
     return {
-        "call_id": one.call_id,
-        "org_id": record.org_id,
-        "agent_id": one.agent_id,
-        "agent_version": one.agent_version,
-        "call_type": one.call_type,
-        "call_status": one.call_status.value,
-        "disconnection_reason": one.disconnection_reason.value if one.disconnection_reason else None,
-        "direction": one.direction,
-        "from_number": one.from_number,
-        "to_number": one.to_number,
-        "sort_ms": record.created_wall_ms if one.start_timestamp is None else one.start_timestamp,
-        "start_timestamp": one.start_timestamp,
-        "end_timestamp": one.end_timestamp,
-        "duration_ms": one.duration_ms,
-        "e2e_latency_p50": latency.p50 if latency else None,
-        "body": stored_json(record),
+        "org_id": org_id,
+        "sort_ms": created_ms if started_ms is None else started_ms,
+        **{name: call.get(name) for name in _SAME_NAME},
+        "user_sentiment": analysis.get("user_sentiment"),
+        "call_successful": analysis.get("call_successful"),
+        "in_voicemail": analysis.get("in_voicemail"),
+        "combined_cost": cost.get("combined_cost"),
+        "e2e_latency_p50": (latency.get("e2e") or {}).get("p50"),
     }
 
 
-def page(org_id: str, query: CallQuery) -> Select[str]:
-    """The bodies of one page of list-calls."""
-    order = call.c.sort_ms, call.c.call_id
-    wanted = select(call.c.body).where(call.c.org_id == org_id, *conditions(query.filter_criteria))
-    is_up = query.sort_order == "ascending"
-    if query.pagination_key is not None:
-        last = select(call.c.sort_ms).where(call.c.call_id == query.pagination_key, call.c.org_id == org_id)
-        moment, same = last.scalar_subquery(), call.c.call_id
-        key = query.pagination_key
-        wanted = wanted.where(
-            or_(call.c.sort_ms > moment, and_(call.c.sort_ms == moment, same > key))
-            if is_up
-            else or_(call.c.sort_ms < moment, and_(call.c.sort_ms == moment, same < key))
-        )
-    return wanted.order_by(*(column.asc() if is_up else column.desc() for column in order)).limit(query.limit)
+_SAME_NAME: Final = (
+    "call_id",
+    "call_status",
+    "call_type",
+    "agent_id",
+    "agent_version",
+    "agent_tag",
+    "batch_call_id",
+    "direction",
+    "from_number",
+    "to_number",
+    "disconnection_reason",
+    "data_storage_setting",
+    "start_timestamp",
+    "end_timestamp",
+    "duration_ms",
+)
 
 
-def conditions(wanted: CallFilter) -> Iterator[ColumnElement[bool]]:
-    """Every filter that is present, as SQL."""
-    lists: tuple[tuple[Column[Any], Sequence[Any] | None], ...] = (
-        (call.c.agent_id, wanted.agent_id),
-        (call.c.agent_version, wanted.version),
-        (call.c.call_id, wanted.call_id),
-        (call.c.call_status, wanted.call_status),
-        (call.c.call_type, wanted.call_type),
-        (call.c.direction, wanted.direction),
-        (call.c.disconnection_reason, wanted.disconnection_reason),
-        (call.c.from_number, wanted.from_number),
-        (call.c.to_number, wanted.to_number),
-    )
-    yield from (column.in_(values) for column, values in lists if values is not None)
-    spans: tuple[tuple[Column[Any], Span | None], ...] = (
-        (call.c.start_timestamp, wanted.start_timestamp),
-        (call.c.end_timestamp, wanted.end_timestamp),
-        (call.c.duration_ms, wanted.duration_ms),
-        (call.c.e2e_latency_p50, wanted.e2e_latency_p50),
-    )
-    for column, span in spans:
-        if span is not None and span.lower_threshold is not None:
-            yield column >= span.lower_threshold
-        if span is not None and span.upper_threshold is not None:
-            yield column <= span.upper_threshold
-    yield from _thresholds(wanted)
-    yield from _keyed("metadata", wanted.metadata)
-    yield from _keyed("retell_llm_dynamic_variables", wanted.dynamic_variables)
+def attributes(call: Mapping[str, Any], org_id: str) -> Iterator[dict[str, Any]]:
+    """A row for each key by which the call can be found."""
+    holders = {CallKeys.CUSTOM_ANALYSIS_DATA: call.get("call_analysis") or {}}
+    for kind, name in _FIELD_OF.items():
+        values: Mapping[str, Any] = holders.get(kind, call).get(name) or {}
+        present = [(key, value) for key, value in values.items() if value is not None and len(key) <= MAX_KEY_CHARS]
+        for key, value in present[:MAX_KEYS]:
+            yield {
+                "kind": kind.value,
+                "key": key,
+                "org_id": org_id,
+                "text_value": as_text(value),
+                "number_value": as_number(value),
+            }
 
 
-def _thresholds(wanted: CallFilter) -> Iterator[ColumnElement[bool]]:
-    if wanted.after_start_timestamp is not None:
-        yield call.c.start_timestamp >= wanted.after_start_timestamp
-    if wanted.before_start_timestamp is not None:
-        yield call.c.start_timestamp < wanted.before_start_timestamp
-    if wanted.after_end_timestamp is not None:
-        yield call.c.end_timestamp >= wanted.after_end_timestamp
-    if wanted.before_end_timestamp is not None:
-        yield call.c.end_timestamp < wanted.before_end_timestamp
+def as_text(value: object) -> str | None:
+    """A value as the text that is searched for: 5 is "5", yes is "true", a list or an object has none."""
+    match value:
+        case str():
+            return value if len(value) <= MAX_VALUE_CHARS else _shortened(value)
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer():
+            return str(int(value))
+        case int() | float():
+            return str(value)
+        case _:
+            return None
 
 
-def _keyed(field: str, wanted: dict[str, tuple[Any, ...]] | None) -> Iterator[ColumnElement[bool]]:
-    for key, values in (wanted or {}).items():
-        # Both databases have json(text); PostgreSQL reads keys out of JSON only.
-        stored = cast(type_coerce(func.json(call.c.body), JSON)["call"][field][key].as_string(), String)
-        yield stored.in_([text for value in values for text in _as_sql_text(value)])
+def as_number(value: object) -> float | None:
+    """A value as a number, if it is one; dynamic variables are texts, and "42" counts as 42."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    if isinstance(value, str) and (not value.isascii() or "_" in value):
+        # Python reads numbers out of more texts than people do.
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
-def _as_sql_text(value: object) -> tuple[str, ...]:
-    # SQLite's json_extract gives 1 and 0 for true and false, PostgreSQL the words.
-    return (str(int(value)), str(value).lower()) if isinstance(value, bool) else (str(value),)
+def _shortened(value: str) -> str:
+    return value[:_KEPT_CHARS] + hashlib.sha256(value.encode()).hexdigest()
+
+
+def tools(
+    items: Sequence[Mapping[str, Any]], org_id: str, latencies_ms: Mapping[str, float]
+) -> Iterator[dict[str, Any]]:
+    """A row for each tool that was used, from a transcript with tool calls; latencies by `tool_call_id`."""
+    results = {item.get("tool_call_id"): item for item in items if item.get("role") == "tool_call_result"}
+    invocations = (item for item in items if item.get("role") == "tool_call_invocation")
+    for place, item in enumerate(invocations):
+        result = results.get(item.get("tool_call_id"), {})
+        yield {
+            "place": place,
+            "org_id": org_id,
+            "name": item.get("name", ""),
+            "type": item.get("type"),
+            "latency_ms": latencies_ms.get(item.get("tool_call_id", "")),
+            "is_successful": result.get("successful"),
+        }

@@ -10,5 +10,8 @@ call_tombstone = Table(
     Column("call_id", String(64), primary_key=True),
     Column("org_id", ForeignKey("org.org_id"), nullable=False),
     Column("deleted_ms", BigInteger, nullable=False),
+    # Where the call stood in lists: the page after it is still found. Unknown of the first that were deleted.
+    Column("sort_ms", BigInteger),
+    Column("row_id", BigInteger),
     Index("call_tombstone_by_org", "org_id", "deleted_ms"),
 )

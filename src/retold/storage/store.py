@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Self
 
 import anyio
-from sqlalchemy import Connection, Select, delete, insert, select, update
+import anyio.to_thread
+from sqlalchemy import Connection, Select, delete, select, update
 
 from retold.clock import Clock
 from retold.crash import crash_point
@@ -13,10 +14,13 @@ from retold.domain.call_query import CallQuery
 from retold.domain.reasons import CallStatus
 from retold.errors import StorageError
 from retold.ids import CallId, OrgId
-from retold.storage import call_changes, call_rows
+from retold.storage import call_changes
 from retold.storage.agents import AgentStore
 from retold.storage.backend import Backend
-from retold.storage.call_json import CallJson, call_json, list_json
+from retold.storage.call_json import CallJson, StoredCall, call_json, list_json, record_of
+from retold.storage.call_pages import WHOLE, CallPageJson, CallShape, find_page, stored_calls
+from retold.storage.call_rows import rows_of
+from retold.storage.call_writes import insert_call, replace_call, stored_record
 from retold.storage.database import Database
 from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
 from retold.storage.idempotency import Idempotency
@@ -26,7 +30,7 @@ from retold.storage.llms import LlmStore
 from retold.storage.master_key import MasterKey
 from retold.storage.owners import Owners
 from retold.storage.sqlite import SqliteBackend
-from retold.storage.tables import UNFINISHED, call, call_event
+from retold.storage.tables import UNFINISHED, call, call_body, call_event
 
 
 class Store:
@@ -97,9 +101,10 @@ class Store:
 
     async def create_call(self, record: CallRecord) -> None:
         """Keep a call; when this returns, no crash can lose it. Raises StorageFull when there is no room."""
+        rows = rows_of(record)
 
         def work(connection: Connection) -> None:
-            connection.execute(insert(call).values(**call_rows.columns(record), server=self.owners.name))
+            insert_call(connection, rows, self.owners.name)
             crash_point("create_in_transaction")
 
         await self._database.write(work)
@@ -135,45 +140,53 @@ class Store:
 
     async def find_call(self, org_id: OrgId | None, call_id: CallId) -> CallRecord | None:
         """A call of this organisation; `None` asks over all, for doors that the call's own secret opens."""
-        wanted = _call_body(org_id, call_id)
+        wanted = _stored(org_id, call_id)
 
         def read(connection: Connection) -> CallRecord | None:
-            body = connection.scalar(wanted)
-            return None if body is None else CallRecord.model_validate_json(body)
+            row = connection.execute(wanted).first()
+            return None if row is None else record_of(StoredCall(*row))
 
         return await self._database.read(read)
 
     async def find_call_json(self, org_id: OrgId, call_id: CallId, base_url: str) -> CallJson | None:
         """A call of this organisation as the API shows it, its files under this address."""
-        wanted = _call_body(org_id, call_id)
+        wanted = _stored(org_id, call_id)
 
         def read(connection: Connection) -> CallJson | None:
-            body = connection.scalar(wanted)
-            return None if body is None else call_json(body, base_url)
+            row = connection.execute(wanted).first()
+            return None if row is None else call_json(StoredCall(*row), base_url)
 
         return await self._database.read(read)
 
     async def list_calls(self, org_id: OrgId, query: CallQuery) -> list[CallRecord]:
         """One page of an organisation's calls."""
-        wanted = call_rows.page(org_id, query)
-        return await self._database.read(
-            lambda connection: [CallRecord.model_validate_json(body) for body in connection.scalars(wanted)]
-        )
 
-    async def list_calls_json(self, org_id: OrgId, query: CallQuery, base_url: str) -> list[bytes]:
+        def read(connection: Connection) -> list[CallRecord]:
+            return [record_of(one) for one in stored_calls(connection, find_page(connection, org_id, query))]
+
+        return await self._database.read(read)
+
+    async def list_calls_json(
+        self, org_id: OrgId, query: CallQuery, base_url: str, shape: CallShape = WHOLE
+    ) -> CallPageJson:
         """The same page as blocks of one JSON array."""
-        wanted = call_rows.page(org_id, query)
-        return await self._database.read(lambda connection: list_json(connection.scalars(wanted), base_url))
+
+        def read(connection: Connection) -> CallPageJson:
+            page = find_page(connection, org_id, query)
+            found = stored_calls(connection, page, has_transcripts=shape.has_transcripts)
+            return CallPageJson(page, list_json(found, base_url, shape.text_of))
+
+        return await self._database.read(read)
 
     async def start_call(self, call_id: CallId, start_timestamp: int) -> bool:
         """From registered to ongoing; False when the call is not registered any more."""
 
         def work(connection: Connection) -> bool:
-            record = _record(connection, call_id)
+            record = stored_record(connection, None, call_id)
             if record is None or record.call.call_status is not CallStatus.REGISTERED:
                 return False
             change = {"call_status": CallStatus.ONGOING, "start_timestamp": start_timestamp}
-            _replace(connection, with_call(record, **change))
+            replace_call(connection, rows_of(with_call(record, **change)), record)
             # It may have been made by another server.
             connection.execute(update(call).where(call.c.call_id == call_id).values(server=self.owners.name))
             crash_point("start_in_transaction")
@@ -188,14 +201,16 @@ class Store:
 
         False when the call is terminal already, or, with `expected`, in another status than that.
         """
+        # A long call takes milliseconds to write down: not in the writer's thread, where all others wait.
+        rows = await anyio.to_thread.run_sync(rows_of, record)
 
         def work(connection: Connection) -> bool:
-            before = _record(connection, record.call.call_id)
+            before = stored_record(connection, None, record.call.call_id)
             if before is None or before.call.call_status.is_terminal:
                 return False
             if expected is not None and before.call.call_status is not expected:
                 return False
-            _replace(connection, record)
+            replace_call(connection, rows, before)
             connection.execute(delete(call_event).where(call_event.c.call_id == record.call.call_id))
             crash_point("terminal_in_transaction")
             return True
@@ -206,15 +221,16 @@ class Store:
 
     async def amend_finished(self, record: CallRecord) -> None:
         """Replace a finished call by one that says more, such as where its late recording is."""
-        await self._database.write(lambda connection: _replace(connection, record), is_essential=True)
+        rows = await anyio.to_thread.run_sync(rows_of, record)
+        await self._database.write(lambda connection: replace_call(connection, rows), is_essential=True)
 
     async def unfinished_calls(self) -> list[CallRecord]:
         """Every call of this server that is registered or ongoing, oldest first."""
-        wanted = select(call.c.body).where(call.c.call_status.in_(UNFINISHED)).order_by(call.c.sort_ms)
+        wanted = _STORED.where(call.c.call_status.in_(UNFINISHED)).order_by(call.c.sort_ms)
         if self.owners.name is not None:
             wanted = wanted.where(call.c.server == self.owners.name)
-        bodies = await self._database.read(lambda connection: connection.scalars(wanted).all())
-        return [CallRecord.model_validate_json(body) for body in bodies]
+        rows = await self._database.read(lambda connection: connection.execute(wanted).all())
+        return [record_of(StoredCall(*row)) for row in rows]
 
     # --- journals ---
 
@@ -255,15 +271,9 @@ def with_call(record: CallRecord, **changes: object) -> CallRecord:
     return record.model_copy(update={"call": record.call.model_copy(update=changes)})
 
 
-def _call_body(org_id: OrgId | None, call_id: CallId) -> Select[str]:
-    wanted = select(call.c.body).where(call.c.call_id == call_id)
+_STORED = select(call_body.c.body, call_body.c.transcripts).join(call)
+
+
+def _stored(org_id: OrgId | None, call_id: CallId) -> Select[str, bytes | None]:
+    wanted = _STORED.where(call.c.call_id == call_id)
     return wanted if org_id is None else wanted.where(call.c.org_id == org_id)
-
-
-def _record(connection: Connection, call_id: str) -> CallRecord | None:
-    body = connection.scalar(select(call.c.body).where(call.c.call_id == call_id))
-    return None if body is None else CallRecord.model_validate_json(body)
-
-
-def _replace(connection: Connection, record: CallRecord) -> None:
-    connection.execute(update(call).where(call.c.call_id == record.call.call_id).values(call_rows.columns(record)))

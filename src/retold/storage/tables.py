@@ -5,6 +5,7 @@ Only types that SQLite and PostgreSQL share. The migrations create them; a test 
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -18,7 +19,10 @@ from sqlalchemy import (
     text,
 )
 
+from retold.storage.call_grams import create_with
+
 metadata = MetaData()
+create_with(metadata)
 
 UNFINISHED = ("registered", "ongoing")
 """The statuses of calls that are still somebody's work."""
@@ -51,39 +55,137 @@ api_key = Table(
     Index("api_key_by_org", "org_id"),
 )
 
+# SQLite numbers rows by itself only in a column of exactly this type.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _compared(size: int) -> String:
+    """A text of which the beginning is searched for: its order must be that of its characters."""
+    return String(size).with_variant(String(size, collation="C"), "postgresql")
+
+
 call = Table(
     "call",
     metadata,
-    Column("call_id", String(64), primary_key=True),
+    # Small, in the order of creation and never shown: what all other tables and indexes know a call by.
+    Column("row_id", RowId, primary_key=True),
+    Column("call_id", _compared(64), nullable=False),
     Column("org_id", ForeignKey("org.org_id"), nullable=False),
-    Column("agent_id", String(64), nullable=False),
-    Column("agent_version", Integer, nullable=False),
-    Column("call_type", String(16), nullable=False),
-    Column("call_status", String(16), nullable=False),
-    Column("disconnection_reason", String(64)),
-    Column("direction", String(16)),
-    Column("from_number", String(64)),
-    Column("to_number", String(64)),
     # The start, or the creation of a call that never started: what lists are sorted by.
     Column("sort_ms", BigInteger, nullable=False),
+    Column("call_status", String(16), nullable=False),
+    Column("call_type", String(16), nullable=False),
+    Column("agent_id", String(64), nullable=False),
+    Column("agent_version", Integer, nullable=False),
+    Column("agent_tag", Text),
+    Column("batch_call_id", _compared(64)),
+    Column("direction", String(16)),
+    Column("from_number", _compared(128)),
+    Column("to_number", _compared(128)),
+    Column("disconnection_reason", String(64)),
+    Column("user_sentiment", String(16)),
+    Column("call_successful", Boolean),
+    Column("in_voicemail", Boolean),
+    Column("data_storage_setting", String(32)),
     Column("start_timestamp", BigInteger),
     Column("end_timestamp", BigInteger),
     Column("duration_ms", BigInteger),
+    Column("combined_cost", Float),
     Column("e2e_latency_p50", Float),
     # Whose work it is while it is unfinished; NULL when the database has one server only.
     Column("server", String(64)),
-    Column("body", Text, nullable=False),
-    Index("call_by_start", "org_id", "sort_ms", "call_id"),
-    Index("call_by_agent", "org_id", "agent_id", "sort_ms"),
-    Index("call_by_status", "org_id", "call_status", "sort_ms"),
-    Index("call_by_reason", "org_id", "disconnection_reason", "sort_ms"),
-    Index("call_by_end", "org_id", "end_timestamp"),
+    Index("call_by_id", "call_id", unique=True),
+    Index("call_by_start", "org_id", "sort_ms", "row_id"),
+    Index("call_by_version", "org_id", "agent_id", "agent_version", "sort_ms", "row_id"),
     Index(
         "call_unfinished",
         "call_status",
         sqlite_where=text("call_status IN ('registered', 'ongoing')"),
         postgresql_where=text("call_status IN ('registered', 'ongoing')"),
     ),
+)
+
+ALWAYS_SET = ("agent_id", "agent_version", "call_status", "call_type")
+SOMETIMES_SET = (
+    "agent_tag",
+    "batch_call_id",
+    "direction",
+    "from_number",
+    "to_number",
+    "disconnection_reason",
+    "user_sentiment",
+    "call_successful",
+    "in_voicemail",
+    "data_storage_setting",
+    "end_timestamp",
+    "duration_ms",
+    "combined_cost",
+    "e2e_latency_p50",
+)
+for _name in ALWAYS_SET:
+    Index(f"call_by_{_name}", call.c.org_id, call.c[_name], call.c.sort_ms, call.c.row_id)
+for _name in SOMETIMES_SET:
+    # A call without the value costs such an index nothing.
+    _is_set = call.c[_name].is_not(None)
+    Index(
+        f"call_by_{_name}",
+        call.c.org_id,
+        call.c[_name],
+        call.c.sort_ms,
+        call.c.row_id,
+        sqlite_where=_is_set,
+        postgresql_where=_is_set,
+    )
+
+call_body = Table(
+    "call_body",
+    metadata,
+    Column("row_id", ForeignKey("call.row_id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    # The record as JSON without its transcripts, so that pages of lists never read them.
+    Column("body", Text, nullable=False),
+    # The fields that hold transcripts, as compressed JSON.
+    Column("transcripts", LargeBinary),
+)
+
+call_attribute = Table(
+    "call_attribute",
+    metadata,
+    Column("row_id", ForeignKey("call.row_id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("kind", String(32), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("org_id", ForeignKey("org.org_id"), nullable=False),
+    # The value as text, and as a number where the text is one; a list or an object has neither.
+    Column("text_value", _compared(200)),
+    Column("number_value", Float),
+    Index("call_attribute_by_text", "org_id", "kind", "key", "text_value", "row_id"),
+    Index(
+        "call_attribute_by_number",
+        "org_id",
+        "kind",
+        "key",
+        "number_value",
+        "row_id",
+        sqlite_where=text("number_value IS NOT NULL"),
+        postgresql_where=text("number_value IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+call_tool = Table(
+    "call_tool",
+    metadata,
+    Column("row_id", ForeignKey("call.row_id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("org_id", ForeignKey("org.org_id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("type", Text),
+    Column("latency_ms", Float),
+    Column("is_successful", Boolean),
+    Index("call_tool_by_name", "org_id", "name", "row_id"),
+    Index("call_tool_by_type", "org_id", "type", "row_id"),
+    Index("call_tool_by_latency_ms", "org_id", "latency_ms", "row_id"),
+    Index("call_tool_by_is_successful", "org_id", "is_successful", "row_id"),
+    sqlite_with_rowid=False,
 )
 
 call_event = Table(

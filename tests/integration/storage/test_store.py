@@ -8,7 +8,8 @@ import pytest
 
 from retold.clock import SystemClock
 from retold.domain.api_key import NewKey
-from retold.domain.call_query import CallFilter, CallQuery
+from retold.domain.call_filter_v2 import CallFilterV2, ListCallsV2
+from retold.domain.call_query import CallQuery
 from retold.domain.latency import CallLatency, stats
 from retold.domain.reasons import CallStatus, DisconnectionReason
 from retold.errors import Conflict
@@ -183,7 +184,7 @@ async def fill(store: Store) -> dict[str, Any]:
 )
 async def test_lists_filter_as_asked(store: Store, wanted: dict[str, Any], expected: list[int]) -> None:
     names = await fill(store)
-    query = CallQuery(filter_criteria=CallFilter.model_validate(wanted))
+    query = CallQuery(tuple(CallFilterV2.model_validate(wanted).conditions()))
     assert [names[record.call.call_id] for record in await store.list_calls(DEFAULT_ORG_ID, query)] == expected
 
 
@@ -195,7 +196,7 @@ async def test_pages_follow_each_other_without_gap_or_repetition(store: Store, o
     seen: list[str] = []
     key: str | None = None
     for _ in itertools.repeat(None, 10):
-        query = CallQuery.parse({"limit": 2, "sort_order": order, "pagination_key": key})
+        query = ListCallsV2.model_validate({"limit": 2, "sort_order": order, "pagination_key": key}).query()
         page = await store.list_calls(DEFAULT_ORG_ID, query)
         seen += [record.call.call_id for record in page]
         key = seen[-1]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retold.domain.call import CallRecord
-from retold.storage.call_json import call_json, list_json, stored_json
+from retold.storage.call_json import StoredCall, call_json, list_json, record_of, stored_call
 from support.stored import make_record
 
 BASE = "https://voice.example.com"
@@ -29,36 +29,48 @@ def finished(**changes: Any) -> CallRecord:
 @given(st.dictionaries(TEXT, TEXT | st.none() | st.integers(), max_size=3), TEXT)
 def test_a_stored_call_is_sent_as_it_is_on_the_wire(metadata: dict[str, Any], words: str) -> None:
     record = finished(metadata=metadata, transcript=words, transcript_object=[{"role": "user", "content": words}])
-    sent = json.loads(call_json(stored_json(record), BASE).text)
+    sent = json.loads(call_json(stored_call(record), BASE).text)
     urls = {field: f"{BASE}/files/{record.files_token}/{name}" for field, name in FILES.items()}
     assert sent == {**record.call.wire(), **urls}
 
 
 def test_addresses_that_a_user_wrote_are_left_alone() -> None:
     mine = {"recording_url": "/files/mine/recording.wav", "org_id": "x"}
-    sent = json.loads(call_json(stored_json(finished(metadata=mine)), BASE).text)
+    sent = json.loads(call_json(stored_call(finished(metadata=mine)), BASE).text)
     assert sent["metadata"] == mine
 
 
 def test_a_hostile_host_name_stays_inside_its_text() -> None:
-    sent = json.loads(call_json(stored_json(finished()), 'http://a","call_id":"b').text)
+    sent = json.loads(call_json(stored_call(finished()), 'http://a","call_id":"b').text)
     assert sent["recording_url"].startswith('http://a","call_id":"b/files/')
     assert sent["call_id"] != "b"
 
 
 def test_what_stands_beside_the_call_is_known() -> None:
     record = make_record()
-    assert call_json(stored_json(record), BASE).rest["audio"] == record.audio.model_dump()
+    assert call_json(stored_call(record), BASE).rest["audio"] == record.audio.model_dump()
 
 
 def test_another_text_is_refused() -> None:
     with pytest.raises(ValueError, match="not a stored call"):
-        call_json('{"org_id":"a"}', BASE)
+        call_json(StoredCall('{"org_id":"a"}', None), BASE)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7])
 def test_a_list_is_one_json_array_in_blocks(count: int) -> None:
     records = [make_record(transcript="word " * 30_000) for _ in range(count)]
-    blocks = list_json(map(stored_json, records), BASE)
+    blocks = list_json(map(stored_call, records), BASE)
     assert json.loads(b"".join(blocks)) == [record.call.wire() for record in records]
     assert all(len(block) < 600_000 for block in blocks)
+
+
+def test_what_was_stored_is_read_again() -> None:
+    record = finished(transcript="User: ja\n", transcript_object=[{"role": "user", "content": "ja"}])
+    assert record_of(stored_call(record)) == record
+
+
+def test_transcripts_are_stored_apart() -> None:
+    stored = stored_call(make_record(transcript="User: a secret\n", metadata={"transcript": "mine"}))
+    assert "a secret" not in stored.body
+    assert "mine" in stored.body
+    assert stored_call(make_record()).transcripts is None

@@ -1,0 +1,62 @@
+"""Where a piece of a call id or a number occurs: SQLite's trigram index (FTS5), kept beside the tables.
+
+Contentless, without positions: some two bytes for each three letters of a call. PostgreSQL needs none of it: there such
+a filter reads the column.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import DDL, Connection, MetaData, Select, bindparam, event, literal_column, select, table, text
+
+GRAM_FIELDS: Final = ("call_id", "batch_call_id", "from_number", "to_number")
+"""In the order of the index's columns."""
+MIN_CHARS: Final = 3
+"""A shorter piece occurs in so many calls that the newest are soon found."""
+_MAX_GRAMS: Final = 20
+
+CREATE_GRAMS: Final = (
+    f"CREATE VIRTUAL TABLE call_gram USING fts5({', '.join(GRAM_FIELDS)}, "
+    "tokenize='trigram', content='', columnsize=0, detail=column)"
+)
+_NAMES: Final = ", ".join(GRAM_FIELDS)
+_VALUES: Final = ", ".join(f":{name}" for name in GRAM_FIELDS)
+# The names are ours, and the values are parameters.
+_INSERT: Final = text(f"INSERT INTO call_gram (rowid, {_NAMES}) VALUES (:row_id, {_VALUES})")  # noqa: S608
+_DELETE: Final = text(
+    f"INSERT INTO call_gram (call_gram, rowid, {_NAMES}) VALUES ('delete', :row_id, {_VALUES})"  # noqa: S608
+)
+
+
+def create_with(metadata: MetaData) -> None:
+    """Have the index made together with these tables."""
+    event.listen(metadata, "after_create", DDL(CREATE_GRAMS).execute_if(dialect="sqlite"))
+
+
+def has_grams(connection: Connection) -> bool:
+    """Whether this database has such an index."""
+    return connection.dialect.name == "sqlite"
+
+
+def insert_grams(connection: Connection, row_id: int, columns: dict[str, Any]) -> None:
+    """Index a call that was inserted with these columns."""
+    if has_grams(connection):
+        connection.execute(_INSERT, _parameters(row_id, columns))
+
+
+def delete_grams(connection: Connection, row_id: int, columns: dict[str, Any]) -> None:
+    """Forget a call; these must be the columns with which it was indexed."""
+    if has_grams(connection):
+        connection.execute(_DELETE, _parameters(row_id, columns))
+
+
+def grams_query(field: str, piece: str) -> Select[int]:
+    """The row_ids of calls whose field may hold this piece of at least three characters, small or capital."""
+    grams = dict.fromkeys(piece[start : start + 3] for start in range(len(piece) - 2))
+    quoted = ('"' + gram.replace('"', '""') + '"' for gram in list(grams)[:_MAX_GRAMS])
+    asked = bindparam(None, f"{field} : ({' AND '.join(quoted)})")
+    row_id: Any = literal_column("rowid").label("row_id")
+    return select(row_id).select_from(table("call_gram")).where(literal_column("call_gram").op("MATCH")(asked))
+
+
+def _parameters(row_id: int, columns: dict[str, Any]) -> dict[str, Any]:
+    return {"row_id": row_id, **{name: columns[name] for name in GRAM_FIELDS}}

@@ -1,0 +1,66 @@
+"""Writing a call: its rows in all tables, in the caller's transaction."""
+
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from retold.domain.call import CallRecord
+from retold.domain.call_query import Place
+from retold.storage.call_grams import GRAM_FIELDS, delete_grams, insert_grams
+from retold.storage.call_json import StoredCall, record_of
+from retold.storage.call_rows import CallRows, rows_of
+from retold.storage.tables import call, call_attribute, call_body, call_tool
+
+
+def insert_call(connection: Connection, rows: CallRows, server: str | None = None) -> int:
+    """Insert a call that is this server's work; gives its row_id."""
+    [row_id] = connection.execute(insert(call).values(**rows.call, server=server)).inserted_primary_key or (0,)
+    connection.execute(insert(call_body).values(row_id=row_id, **rows.stored._asdict()))
+    _insert_all(connection, row_id, rows)
+    insert_grams(connection, row_id, rows.call)
+    return row_id
+
+
+def replace_call(connection: Connection, rows: CallRows, before: CallRecord | None = None) -> None:
+    """Put these rows in the place of what is stored of the call; `before` spares to write what has not changed."""
+    call_id = rows.call["call_id"]
+    [row_id] = connection.execute(select(call.c.row_id).where(call.c.call_id == call_id)).one()
+    old = _found_by(connection, row_id)
+    connection.execute(update(call).where(call.c.row_id == row_id).values(rows.call))
+    connection.execute(update(call_body).where(call_body.c.row_id == row_id).values(rows.stored._asdict()))
+    known = rows_of(before) if before else None
+    if known is None or (known.attributes, known.tools) != (rows.attributes, rows.tools):
+        for table in (call_attribute, call_tool):
+            connection.execute(delete(table).where(table.c.row_id == row_id))
+        _insert_all(connection, row_id, rows)
+    if old != {name: rows.call[name] for name in GRAM_FIELDS}:
+        delete_grams(connection, row_id, old)
+        insert_grams(connection, row_id, rows.call)
+
+
+def remove_call(connection: Connection, call_id: str) -> Place:
+    """Delete a call that is there from its tables, and tell where it stood; its journal is kept elsewhere."""
+    [row_id, sort_ms] = connection.execute(select(call.c.row_id, call.c.sort_ms).where(call.c.call_id == call_id)).one()
+    delete_grams(connection, row_id, _found_by(connection, row_id))
+    # All other tables go with the row.
+    connection.execute(delete(call).where(call.c.row_id == row_id))
+    return Place(sort_ms, row_id)
+
+
+def stored_record(connection: Connection, org_id: str | None, call_id: str) -> CallRecord | None:
+    """A call of this organisation, None over all."""
+    wanted = select(call_body.c.body, call_body.c.transcripts).join(call).where(call.c.call_id == call_id)
+    row = connection.execute(wanted if org_id is None else wanted.where(call.c.org_id == org_id)).first()
+    return None if row is None else record_of(StoredCall(*row))
+
+
+def _insert_all(connection: Connection, row_id: int, rows: CallRows) -> None:
+    for table, several in ((call_attribute, rows.attributes), (call_tool, rows.tools)):
+        if several:
+            connection.execute(insert(table), [{"row_id": row_id, **one} for one in several])
+
+
+def _found_by(connection: Connection, row_id: int) -> dict[str, Any]:
+    """The columns with which a call is indexed by pieces."""
+    wanted = select(*(call.c[name] for name in GRAM_FIELDS)).where(call.c.row_id == row_id)
+    return dict(connection.execute(wanted).mappings().one())
