@@ -22,8 +22,8 @@ from support.stored import FaultyDisk, make_record
 pytestmark = pytest.mark.anyio
 
 
-async def open_store(folder: Path, disk: FaultyDisk) -> Store:
-    return await Store.open(folder, clock=SystemClock(), disk=disk, ballast_bytes=4096)
+async def open_store(folder: Path, disk: FaultyDisk, database_url: str | None = None) -> Store:
+    return await Store.open(folder, clock=SystemClock(), database_url=database_url, disk=disk, ballast_bytes=4096)
 
 
 async def wait_for(condition: Callable[[], bool]) -> None:
@@ -98,9 +98,9 @@ async def test_no_acknowledgement_is_a_lie_whichever_operation_fails(tmp_path: P
 
 
 @pytest.mark.parametrize("step", ["begin", "statement", "commit"])
-async def test_a_broken_disk_ends_all_acknowledgements(tmp_path: Path, step: str) -> None:
+async def test_a_broken_disk_ends_all_acknowledgements(tmp_path: Path, database_url: str | None, step: str) -> None:
     armed = Armed(step)
-    store = await open_store(tmp_path, FaultyDisk(armed))
+    store = await open_store(tmp_path, FaultyDisk(armed), database_url)
     await store.keys.create(DEFAULT_ORG_ID, "key_of_this_test")
     record = make_record()
     await store.create_call(record)
@@ -124,10 +124,12 @@ async def test_a_broken_disk_ends_all_acknowledgements(tmp_path: Path, step: str
     await store.close()
 
 
-async def test_a_full_disk_refuses_calls_ends_running_ones_and_heals_by_itself(tmp_path: Path) -> None:
+async def test_a_full_disk_refuses_calls_ends_running_ones_and_heals_by_itself(
+    tmp_path: Path, database_url: str | None
+) -> None:
     armed = Armed("commit")
     disk = FaultyDisk(armed, errno.ENOSPC)
-    store = await open_store(tmp_path, disk)
+    store = await open_store(tmp_path, disk, database_url)
     await store.keys.create(DEFAULT_ORG_ID, "key_of_this_test")
     record = make_record()
     await store.create_call(record)
@@ -149,10 +151,10 @@ async def test_a_full_disk_refuses_calls_ends_running_ones_and_heals_by_itself(t
     await store.close()
 
 
-async def test_events_wait_for_space_and_lose_neither_order_nor_line(tmp_path: Path) -> None:
+async def test_events_wait_for_space_and_lose_neither_order_nor_line(tmp_path: Path, database_url: str | None) -> None:
     armed = Armed("commit")
     disk = FaultyDisk(armed, errno.ENOSPC)
-    store = await open_store(tmp_path, disk)
+    store = await open_store(tmp_path, disk, database_url)
     journal = store.journal(CallId("call_1"))
     disk.free, armed.left = 0, 4
     for seq in range(1, 4):
@@ -178,8 +180,8 @@ async def test_little_free_space_is_said_before_it_hurts(tmp_path: Path) -> None
     await store.close()
 
 
-async def test_one_bad_job_does_not_spoil_the_group(tmp_path: Path) -> None:
-    store = await open_store(tmp_path, FaultyDisk(lambda _number, _operation: False))
+async def test_one_bad_job_does_not_spoil_the_group(tmp_path: Path, database_url: str | None) -> None:
+    store = await open_store(tmp_path, FaultyDisk(lambda _number, _operation: False), database_url)
     await store.keys.create(DEFAULT_ORG_ID, "key_of_this_test")
     record = make_record()
     outcomes: list[str] = []
@@ -199,9 +201,9 @@ async def test_one_bad_job_does_not_spoil_the_group(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_many_writers_share_commits(tmp_path: Path) -> None:
+async def test_many_writers_share_commits(tmp_path: Path, database_url: str | None) -> None:
     disk = FaultyDisk(lambda _number, _operation: False)
-    store = await open_store(tmp_path, disk)
+    store = await open_store(tmp_path, disk, database_url)
     await store.keys.create(DEFAULT_ORG_ID, "key_of_this_test")
     before = disk.operations.count("commit")
     async with anyio.create_task_group() as tasks:
@@ -229,8 +231,8 @@ async def test_a_database_locked_by_a_stranger_delays_events_and_loses_none(tmp_
     await store.close()
 
 
-async def test_a_waiter_that_gives_up_harms_nobody(tmp_path: Path) -> None:
-    store = await open_store(tmp_path, FaultyDisk(lambda _number, _operation: False))
+async def test_a_waiter_that_gives_up_harms_nobody(tmp_path: Path, database_url: str | None) -> None:
+    store = await open_store(tmp_path, FaultyDisk(lambda _number, _operation: False), database_url)
     await store.keys.create(DEFAULT_ORG_ID, "key_of_this_test")
     with anyio.CancelScope() as scope:
         scope.cancel()

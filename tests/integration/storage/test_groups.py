@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from retold.clock import SystemClock
+from retold.storage.backend import Backend
 from retold.storage.database import GROUP_EVERY_S, LINGER_S, Database
 from retold.storage.groups import Entry
 from retold.storage.journal import DatabaseJournal
+from retold.storage.postgres import PostgresBackend
 from retold.storage.sqlite import SqliteBackend
 from retold.storage.tables import call_event
 from support.stored import FaultyDisk
@@ -27,11 +29,15 @@ def disk() -> FaultyDisk:
 
 
 @pytest.fixture
-async def database(tmp_path: Path, disk: FaultyDisk) -> AsyncGenerator[Database]:
-    opened = Database(tmp_path, SqliteBackend(tmp_path), clock=CLOCK, disk=disk, ballast_bytes=4096)
+async def database(tmp_path: Path, disk: FaultyDisk, database_url: str | None) -> AsyncGenerator[Database]:
+    opened = Database(tmp_path, backend(tmp_path, database_url), clock=CLOCK, disk=disk, ballast_bytes=4096)
     await opened.open()
     yield opened
     await opened.close()
+
+
+def backend(folder: Path, database_url: str | None) -> Backend:
+    return SqliteBackend(folder) if database_url is None else PostgresBackend(database_url)
 
 
 def entry(seq: int) -> Entry:
@@ -98,14 +104,14 @@ async def test_entries_with_one_who_waits_between_them_are_one_statement(databas
     assert await database.read(kept) == 200
 
 
-async def test_what_is_queued_at_the_end_is_kept(tmp_path: Path, disk: FaultyDisk) -> None:
+async def test_what_is_queued_at_the_end_is_kept(tmp_path: Path, disk: FaultyDisk, database_url: str | None) -> None:
     for start in (0, 100):
-        database = Database(tmp_path, SqliteBackend(tmp_path), clock=CLOCK, disk=disk, ballast_bytes=4096)
+        database = Database(tmp_path, backend(tmp_path, database_url), clock=CLOCK, disk=disk, ballast_bytes=4096)
         await database.open()
         for seq in range(start, start + 100):
             database.append(entry(seq))
         await database.close()
-    database = Database(tmp_path, SqliteBackend(tmp_path), clock=CLOCK, disk=disk, ballast_bytes=4096)
+    database = Database(tmp_path, backend(tmp_path, database_url), clock=CLOCK, disk=disk, ballast_bytes=4096)
     await database.open()
     assert await database.read(kept) == 200
     await database.close()
