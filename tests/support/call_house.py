@@ -71,6 +71,8 @@ class ScriptedSession:
     parts: dict[str, Any]
     script: "Script"
     stopped: anyio.Event = field(default_factory=anyio.Event)
+    looks: int = 0
+    triggers: int = 0
 
     @property
     def timeline(self) -> Timeline:
@@ -93,6 +95,12 @@ class ScriptedSession:
     def stop(self, reason: DisconnectionReason, detail: str) -> None:
         self.timeline.append(EndIntended(at_ms=self.clock.now_ms(), reason=reason, detail=detail))
         self.stopped.set()
+
+    def look(self) -> None:
+        self.looks += 1
+
+    def trigger(self) -> None:
+        self.triggers += 1
 
 
 Script = Callable[[ScriptedSession], Awaitable[None]]

@@ -1,12 +1,13 @@
 """Who may ask: bearer keys for the API, an unguessable id or path for sockets and files, nothing for health.
 
-Every route declares one of the three; a test walks the routes and fails on one that does not. What a key may do is
-said by its scopes, and which scope a request needs by its path (`domain.scopes`).
+Every route declares one of these, and a websocket that needs a key has it in its subprotocol; a test walks the
+routes and fails on one that does not. What a key may do is said by its scopes, and which scope a request needs by its
+path (`domain.scopes`).
 """
 
 from typing import Annotated, cast
 
-from fastapi import Request, Security
+from fastapi import Request, Security, WebSocket, WebSocketException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection
 
@@ -14,13 +15,16 @@ from retold.api.context import context_of
 from retold.api.rate_limits import RateLimits, address_of
 from retold.domain.api_key import ApiKey
 from retold.domain.scopes import scope_for
-from retold.errors import Forbidden, Unauthorized
+from retold.errors import ApiError, Forbidden, Unauthorized
 from retold.ids import OrgId, hash_api_key
 from retold.settings import MAX_KEY_CHARS
 
 _MESSAGE = "API key is missing or invalid."
 _FOUND = "retold.api_key"
 """Where in the scope the key of a request is, once it was looked up."""
+_BEARER = "bearer"
+_BEARER_AND_KEY = 2
+_CLOSED_WITH = 4_000
 _bearer = HTTPBearer(auto_error=False, description="An API key, as `Authorization: Bearer key_...`")
 
 
@@ -71,6 +75,21 @@ async def _looked_up(connection: HTTPConnection, secret: str, limits: RateLimits
     if found is not None:
         limits.forgive_failure(address)
     return found
+
+
+async def require_key_of_socket(websocket: WebSocket) -> OrgId:
+    """The organisation of the key that a websocket names as its subprotocol after `bearer`; accepts the websocket.
+
+    A browser's websocket has no headers. Refused, it is closed with 4000 and the HTTP status.
+    """
+    offered = [name.strip() for name in websocket.headers.get("sec-websocket-protocol", "").split(",")]
+    is_offered = len(offered) == _BEARER_AND_KEY and offered[0] == _BEARER
+    # The key itself is never sent back.
+    await websocket.accept(subprotocol=_BEARER if is_offered else None)
+    try:
+        return (await admit(websocket, offered[1] if is_offered else "")).org_id
+    except ApiError as error:
+        raise WebSocketException(_CLOSED_WITH + error.status, error.message) from error
 
 
 async def unguessable_address() -> None:

@@ -20,7 +20,7 @@ from retold.storage.call_json import CallJson, call_json, stored_call
 
 router = APIRouter(tags=["call"], route_class=JsonRoute)
 
-_MAX_ID_CHARS = 100
+MAX_ID_CHARS = 100
 
 
 @router.get("/v2/get-call/{call_id}", response_model=dict[str, Any])
@@ -39,10 +39,10 @@ async def update(
         data_storage_setting=body.data_storage_setting,
         custom_attributes=body.custom_attributes,
     )
-    is_long = len(call_id) > _MAX_ID_CHARS
+    is_long = len(call_id) > MAX_ID_CHARS
     changed = None if is_long else await update_finished(context_of(request).deps, org, CallId(call_id), changes)
     if changed is None:
-        raise _unknown(call_id)
+        raise unknown_call(call_id)
     warn_of_ignored(response, sent, body)
     if body.override_dynamic_variables is not None:
         warn(response, "override_dynamic_variables has no effect on a call that is over; update-live-call takes it")
@@ -54,7 +54,7 @@ async def delete(request: Request, org: Org, call_id: str) -> None:
     """Erase a call for good, everywhere; one that is going on is ended first."""
     record = await find_call(request, org, call_id)
     if not await delete_call(context_of(request).deps, org, record):
-        raise _unknown(call_id)
+        raise unknown_call(call_id)
 
 
 @router.put("/rerun-call-analysis/{call_id}", response_model=dict[str, Any])
@@ -88,25 +88,26 @@ def wire(request: Request, record: CallRecord) -> dict[str, Any]:
 async def find_call(request: Request, org: OrgId, call_id: str) -> CallRecord:
     """The call of this organisation. Raises NotFound."""
     store = context_of(request).deps.store
-    record = await store.find_call(org, CallId(call_id)) if len(call_id) <= _MAX_ID_CHARS else None
+    record = await store.find_call(org, CallId(call_id)) if len(call_id) <= MAX_ID_CHARS else None
     if record is None:
-        raise _unknown(call_id)
+        raise unknown_call(call_id)
     return record
 
 
 async def find_call_json(request: Request, org: OrgId, call_id: str) -> CallJson:
     """The call of this organisation as it is sent. Raises NotFound."""
     store = context_of(request).deps.store
-    is_long = len(call_id) > _MAX_ID_CHARS
+    is_long = len(call_id) > MAX_ID_CHARS
     found = None if is_long else await store.find_call_json(org, CallId(call_id), base_url(request))
     if found is None:
-        raise _unknown(call_id)
+        raise unknown_call(call_id)
     return found
 
 
-def _unknown(call_id: str) -> NotFound:
+def unknown_call(call_id: str) -> NotFound:
+    """What is said of a call that this organisation does not have."""
     return NotFound(
-        f"Cannot find requested asset under given api key: no call {call_id[:_MAX_ID_CHARS]}",
+        f"Cannot find requested asset under given api key: no call {call_id[:MAX_ID_CHARS]}",
         field="call_id",
         fix="POST /v2/list-calls shows which exist",
     )

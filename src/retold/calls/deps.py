@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from retold.calls.finish import Archive
-from retold.calls.live import LiveCalls, Stoppable
+from retold.calls.live import LiveCalls, Steerable
 from retold.clock import CallClock, Clock
 from retold.domain.agent import Agent
 from retold.domain.call import Call
@@ -17,7 +17,7 @@ from retold.storage.store import Store
 from retold.storage.tape import Recorder
 
 
-class Session(Stoppable, Protocol):
+class Session(Steerable, Protocol):
     """One conversation, as engine.session.CallSession has it."""
 
     async def run(self) -> None:

@@ -10,12 +10,14 @@ import anyio
 from structlog.stdlib import get_logger
 
 from retold.calls.finish import Archive, end_unjoined, salvage
-from retold.clock import Clock
+from retold.clock import CallClock, Clock
 from retold.domain.call import CallRecord
 from retold.domain.reasons import CallStatus, DisconnectionReason
+from retold.engine.timeline import AnyEvent, Timeline
 from retold.errors import Conflict, StorageBroken, StorageError, Unavailable
 from retold.ports import Transport
 from retold.storage.disk import StorageHealth
+from retold.storage.tape import NullTape, SpoolTape
 
 RETRY_MS = 1_000.0
 """A call whose end could not be written is tried again this often."""
@@ -25,12 +27,29 @@ HURRY_S = 4.0
 """What `end_all` gives the calls, and all that is done after them, to end; what takes longer is left to recovery."""
 
 
-class Stoppable(Protocol):
-    """A conversation that can be told to end."""
+class Steerable(Protocol):
+    """A conversation that can be told what to do; each of these returns at once."""
 
     def stop(self, reason: DisconnectionReason, detail: str) -> None:
-        """End it; returns at once."""
+        """End it."""
         ...
+
+    def look(self) -> None:
+        """Take note of what was added to its timeline."""
+        ...
+
+    def trigger(self) -> None:
+        """Have the agent speak, if nobody else does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a call leaves behind while it goes on."""
+
+    clock: CallClock
+    timeline: Timeline
+    tape: SpoolTape | NullTape
 
 
 @dataclass(slots=True)
@@ -47,9 +66,13 @@ class LiveCall:
     """What is done before the conversation can begin; a stop ends it."""
     over: anyio.Event = field(default_factory=anyio.Event)
     """Set when the call is written down and gone from here."""
-    _session: Stoppable | None = None
+    course: Course | None = None
+    """Set when the call is connected."""
+    changing: anyio.Lock = field(default_factory=anyio.Lock)
+    """Held by who changes the record; once the conversation is over nobody may."""
+    _session: Steerable | None = None
 
-    def attach(self, session: Stoppable) -> None:
+    def attach(self, session: Steerable) -> None:
         """Connect the conversation; a stop that came earlier takes effect."""
         self._session = session
         if self.stopped is not None:
@@ -62,6 +85,25 @@ class LiveCall:
             self._session.stop(reason, detail)
         else:
             self.preparing.cancel()
+
+    def note(self, event: AnyEvent) -> None:
+        """Add what came from outside to the timeline of a connected call, and have it told."""
+        if self.course is not None:
+            self.course.timeline.append(event)
+        if self._session is not None:
+            self._session.look()
+
+    def trigger(self) -> None:
+        """Have the agent speak; nothing happens before the conversation has begun."""
+        if self._session is not None:
+            self._session.trigger()
+
+    async def hang_up(self) -> None:
+        """Say that the conversation is over: nobody talks any more, and the record is changed only by its end."""
+        async with self.changing:
+            self.is_granted = False
+        if self.course is not None:
+            self.course.timeline.ring()
 
 
 @dataclass(slots=True, order=True)

@@ -6,7 +6,7 @@ from structlog.stdlib import get_logger
 
 from retold.calls.deps import Deps, Session
 from retold.calls.finish import end_unjoined, finish
-from retold.calls.live import RETRY_MS, LiveCall
+from retold.calls.live import RETRY_MS, Course, LiveCall
 from retold.clock import CallClock
 from retold.crash import crash_point
 from retold.domain.agent import Agent
@@ -60,12 +60,17 @@ class Conversation:
     def __init__(self, record: CallRecord, live: LiveCall, clock: CallClock, deps: Deps) -> None:
         call_id = CallId(record.call.call_id)
         is_kept = record.call.stores_sensitive_data
-        self.record = record
         self.live = live
         self.clock = clock
         self.deps = deps
         self.timeline = Timeline(deps.store.journal(call_id), stores_sensitive_data=is_kept)
         self.tape: SpoolTape | NullTape = deps.recorder.tape(call_id) if is_kept else NullTape()
+        live.record, live.course = record, Course(clock, self.timeline, self.tape)
+
+    @property
+    def record(self) -> CallRecord:
+        """The call as it is; who changes it in mid-call changes it in `live`."""
+        return self.live.record
 
     def intend(self, reason: DisconnectionReason, detail: str) -> None:
         """Note why the call ends."""
@@ -95,8 +100,6 @@ async def _converse(one: Conversation) -> CallRecord:
         with anyio.move_on_after(one.deps.live.left_s(LAST_WORDS_S), shield=True):
             await _write_down(one)
         raise
-    # Nobody talks any more: the next caller may, however long this recording takes.
-    one.live.is_granted = False
     return await _write_down(one)
 
 
@@ -144,6 +147,8 @@ async def _session(one: Conversation) -> Session:
 
 async def _write_down(one: Conversation) -> CallRecord:
     """Close everything and finish; while the disk is full, as often as it takes. Raises StorageBroken."""
+    # The next caller may talk, however long this recording takes.
+    await one.live.hang_up()
     if one.intended is None:
         one.intend(DisconnectionReason.ERROR_RETELL, "the server is going down")
     goodbye_s = one.deps.live.left_s(GOODBYE_TIMEOUT_S)

@@ -81,7 +81,18 @@ class ToolCallResult(msgspec.Struct, frozen=True):
         return shape
 
 
-TranscriptItem = Utterance | ToolCallInvocation | ToolCallResult
+class Injected(msgspec.Struct, frozen=True):
+    """What the API told the agent in mid-call, at the place where it came; `at_ms` is call time."""
+
+    content: str
+    at_ms: float
+
+    def wire(self) -> dict[str, Any]:
+        """The text as the API shows it."""
+        return {"role": "injected", "content": self.content, "time_sec": round(self.at_ms / 1000, 3)}
+
+
+TranscriptItem = Utterance | ToolCallInvocation | ToolCallResult | Injected
 
 _Form = TypeVar("_Form")
 

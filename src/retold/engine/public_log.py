@@ -51,7 +51,7 @@ def _texts(event: t.AnyEvent, latency: LatencyFold) -> Iterator[str]:
         case t.Heartbeat():
             return
         case _:
-            yield _speech_text(event) or _plain_text(event)
+            yield _speech_text(event) or _api_text(event) or _plain_text(event)
 
 
 def _speech_text(event: t.AnyEvent) -> str:
@@ -69,6 +69,16 @@ def _speech_text(event: t.AnyEvent) -> str:
             ending = "interrupted" if was_interrupted else "complete"
             rest = f"; intended but not heard: {unheard!r}" if unheard else ""
             return f"agent stops speaking ({_reply(event.response_id, event.interrupt_id)}): {ending}{rest}"
+        case _:
+            return ""
+
+
+def _api_text(event: t.AnyEvent) -> str:
+    match event:
+        case t.ContextInjected(text=text):
+            return f"api: context injected: {text}"
+        case t.CallOverridden(fields=fields):
+            return f"api: {', '.join(fields)} overridden"
         case _:
             return ""
 

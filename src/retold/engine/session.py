@@ -22,7 +22,7 @@ from retold.engine.leg import Leg, closing
 from retold.engine.rules import Rules, changed
 from retold.engine.speaking import Speaking
 from retold.engine.telling import Telling
-from retold.engine.turn_events import InterruptBegun, Stopped, Tick
+from retold.engine.turn_events import InterruptBegun, ReplyTriggered, Stopped, Tick
 from retold.engine.turns import Phase, State, deadline, step
 from retold.ports import (
     Act,
@@ -108,6 +108,14 @@ class CallSession:
     def stop(self, reason: DisconnectionReason, detail: str) -> None:
         """End the call from outside: stop-call, drain."""
         self._inbox.post(Stopped(self.clock.now_ms(), reason, detail))
+
+    def look(self) -> None:
+        """Something was added to the timeline from outside: have it told."""
+        self._telling.look()
+
+    def trigger(self) -> None:
+        """Have the agent speak, if nobody else does."""
+        self._inbox.post(ReplyTriggered(self.clock.now_ms()))
 
     # --- turn taking --------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ Events carry call time in milliseconds. They are encoded as one JSON object each
 that encoding is the journal's format: an event may gain optional fields but never lose or rename one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 import msgspec
@@ -140,6 +141,20 @@ class ToolCallEnded(Event, frozen=True, tag="tool_call_ended"):
     successful: bool | None = None
 
 
+class ContextInjected(Event, frozen=True, tag="context_injected"):
+    """The API told the agent something in mid-call."""
+
+    is_sensitive = True
+
+    text: str
+
+
+class CallOverridden(Event, frozen=True, tag="call_overridden"):
+    """The API changed these fields of the call in mid-call."""
+
+    fields: tuple[str, ...]
+
+
 class ResponderTraffic(Event, frozen=True, tag="responder_traffic"):
     """One message to (`sent`) or from (`received`) the responder's server, or a `note` on its connection."""
 
@@ -189,6 +204,8 @@ AnyEvent = (
     | ReplyEnded
     | ToolCallStarted
     | ToolCallEnded
+    | ContextInjected
+    | CallOverridden
     | ResponderTraffic
     | RoundTripMeasured
     | Noted
@@ -210,6 +227,14 @@ def decode(raw: bytes) -> AnyEvent:
     return _decoder.decode(raw)
 
 
+def without_sensitive(event: AnyEvent) -> AnyEvent | None:
+    """What may be kept of an event when nothing sensitive may; None when nothing."""
+    if event.is_sensitive:
+        return None
+    # The detail quotes errors, and errors quote what a peer sent.
+    return msgspec.structs.replace(event, detail="") if isinstance(event, EndIntended) else event
+
+
 class Timeline:
     """The events of one call in order; appending also journals, unless the event must not be stored."""
 
@@ -217,17 +242,33 @@ class Timeline:
         self._journal = journal
         self._stores_sensitive_data = stores_sensitive_data
         self._events: list[AnyEvent] = []
+        self._bells: list[Callable[[], None]] = []
 
     def append(self, event: AnyEvent) -> None:
         """Add an event at the end and queue it for the journal; never waits."""
         self._events.append(event)
-        if not self._stores_sensitive_data:
-            if event.is_sensitive:
-                return
-            if isinstance(event, EndIntended):
-                # The detail quotes errors, and errors quote what a peer sent.
-                event = msgspec.structs.replace(event, detail="")
-        self._journal.append(len(self._events), event.at_ms, encode(event))
+        kept = event if self._stores_sensitive_data else without_sensitive(event)
+        if kept is not None:
+            self._journal.append(len(self._events), kept.at_ms, encode(kept))
+        self.ring()
+
+    def tighten(self) -> None:
+        """Journal nothing sensitive any more."""
+        self._stores_sensitive_data = False
+
+    @contextmanager
+    def followed(self, bell: Callable[[], None]) -> Generator[None]:
+        """Ring this bell at every event; it must return at once."""
+        self._bells.append(bell)
+        try:
+            yield
+        finally:
+            self._bells.remove(bell)
+
+    def ring(self) -> None:
+        """Have everybody who follows look."""
+        for bell in self._bells:
+            bell()
 
     async def committed(self) -> None:
         """Wait until all events so far are on disk. Raises StorageError."""

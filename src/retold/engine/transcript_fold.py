@@ -11,6 +11,7 @@ from itertools import count
 
 from retold.domain.transcript import (
     UNINTELLIGIBLE,
+    Injected,
     ToolCallInvocation,
     ToolCallResult,
     TranscriptItem,
@@ -67,6 +68,8 @@ class TranscriptFold:
                 self._weaving.add(event.at_ms, ToolCallInvocation(tool_call_id, name, arguments))
             case t.ToolCallEnded(tool_call_id=tool_call_id, content=content, successful=successful):
                 self._weaving.add(event.at_ms, ToolCallResult(tool_call_id, content, successful))
+            case t.ContextInjected(text=text):
+                self._weaving.add(event.at_ms, Injected(text, event.at_ms))
             case _:
                 return False
         return True

@@ -68,6 +68,13 @@ class InterruptBegun:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyTriggered:
+    """The API wants the agent to speak (`trigger_response`)."""
+
+    at_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The call must end: someone left, failed or asked for it."""
 
@@ -83,4 +90,15 @@ class Tick:
     at_ms: float
 
 
-TurnEvent = SpeechStarted | SpeechEnded | Words | ReplyReady | ReplyDone | ReplyVoid | InterruptBegun | Stopped | Tick
+TurnEvent = (
+    SpeechStarted
+    | SpeechEnded
+    | Words
+    | ReplyReady
+    | ReplyDone
+    | ReplyVoid
+    | InterruptBegun
+    | ReplyTriggered
+    | Stopped
+    | Tick
+)

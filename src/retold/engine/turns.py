@@ -4,14 +4,15 @@
     THINKING  -> HEARING    the caller speaks before the reply is heard
     THINKING  -> LISTENING  the reply is empty, or does not come
     LISTENING -> HEARING    the caller speaks
-    LISTENING -> THINKING   the caller has been silent for long: remind; or the responder interrupts
+    LISTENING -> THINKING   the caller has been silent for long: remind; or the responder interrupts; or the API
+                            wants a reply
     HEARING   -> THINKING   the caller is done: ask for a reply; or it was only noise and a reply is on its way;
                             or the responder interrupts the caller
     HEARING   -> LISTENING  it was only noise
     LISTENING -> SPEAKING   a reply that was given up comes after all
     SPEAKING  -> LISTENING  the reply has been heard
     SPEAKING  -> HEARING    the caller took the floor, or was still speaking when the reply ended
-    SPEAKING  -> THINKING   the responder interrupts its own reply
+    SPEAKING  -> THINKING   the responder interrupts its own reply, or the API wants another one
     HEARING   -> SPEAKING   it was only noise and a reply is ready
     any       -> CLOSED     hang-up, time limit, failure; nothing leaves CLOSED
 
@@ -46,6 +47,7 @@ from retold.engine.turn_events import (
     InterruptBegun,
     ReplyDone,
     ReplyReady,
+    ReplyTriggered,
     ReplyVoid,
     SpeechEnded,
     SpeechStarted,
@@ -91,6 +93,8 @@ def _react(state: State, event: TurnEvent, rules: Rules) -> Step:  # noqa: PLR09
             return _reply_done(state, event, rules)
         case InterruptBegun(reply=reply) if reply != state.reply:
             return _interrupt(state, event)
+        case ReplyTriggered():
+            return _trigger(state, event, rules)
         case Stopped(reason=reason, detail=detail):
             return _end(state, reason, detail)
         case _:
@@ -200,6 +204,18 @@ def _interrupt(state: State, event: InterruptBegun) -> Step:
     return state, (*cut, Decide("agent interrupts", "the responder sent agent_interrupt"))
 
 
+def _trigger(state: State, event: ReplyTriggered, rules: Rules) -> Step:
+    """The API wants a reply: not over the caller, and not in place of speech that nothing may interrupt."""
+    if state.phase is Phase.HEARING or state.is_user_speaking or state.overlap is not Overlap.NONE:
+        return state, (Decide("no other reply", "the API wants one, but the caller is speaking"),)
+    if state.phase is Phase.SPEAKING and not rules.can_interrupt:
+        return state, (Decide("no other reply", "the API wants one, but the agent may not be interrupted"),)
+    cut = (Cut(state.reply, "the API wants another reply"),) if state.reply else ()
+    silent = replace(state, reply=None)
+    asked, actions = _ask(silent, event.at_ms, ReplyKind.RESPONSE, "the API wants a reply", is_answer=False)
+    return asked, (*cut, *actions)
+
+
 def _end(state: State, reason: DisconnectionReason, detail: str) -> Step:
     return replace(state, phase=Phase.CLOSED), (End(reason, detail),)
 
@@ -254,7 +270,7 @@ def _settle_pause(state: State, at_ms: float, rules: Rules) -> Step:
     return state, (noise, *actions)
 
 
-def _ask(state: State, at_ms: float, kind: ReplyKind, reason: str) -> Step:
+def _ask(state: State, at_ms: float, kind: ReplyKind, reason: str, *, is_answer: bool = True) -> Step:
     response_id = state.next_response_id
     void = (Cut(state.reply, "the caller went on"),) if state.reply else ()
     is_reminder = kind is ReplyKind.REMINDER
@@ -273,8 +289,10 @@ def _ask(state: State, at_ms: float, kind: ReplyKind, reason: str) -> Step:
         thinking_since_ms=at_ms,
         reminders=state.reminders + is_reminder,
     )
-    decision = Decide("remind the caller" if is_reminder else "the caller's turn is over", reason)
-    return asked, (*void, decision, Ask(response_id, kind, None if is_reminder else state.speech_end_ms))
+    decision = "remind the caller" if is_reminder else "the caller's turn is over" if is_answer else "another reply"
+    # What answers no words of the caller has no latency.
+    speech_end_ms = state.speech_end_ms if is_answer and not is_reminder else None
+    return asked, (*void, Decide(decision, reason), Ask(response_id, kind, speech_end_ms))
 
 
 def _settle_thinking(state: State, at_ms: float, rules: Rules) -> Step:

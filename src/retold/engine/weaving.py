@@ -8,9 +8,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retold.domain.transcript import ToolCallInvocation, ToolCallResult, TranscriptItem, Utterance
+from retold.domain.transcript import Injected, ToolCallInvocation, ToolCallResult, TranscriptItem, Utterance
 
-ToolCall = ToolCallInvocation | ToolCallResult
+ToolCall = ToolCallInvocation | ToolCallResult | Injected
+"""What has a moment of its own: context that the API injected is laid as a tool call is."""
 
 
 @dataclass(frozen=True, slots=True)

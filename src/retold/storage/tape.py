@@ -66,6 +66,9 @@ class NullTape:
     def write_agent(self, start_sample: int, pcm: bytes) -> None:
         """Drop the audio."""
 
+    def discard(self) -> None:
+        """Nothing was kept."""
+
     async def close(self) -> None:
         """Nothing to close."""
 
@@ -95,6 +98,7 @@ class SpoolTape:
         self._refused_bytes = 0
         self._lost_bytes = 0
         self._flushes = 0
+        self._is_discarded = False
 
     @property
     def dropped_bytes(self) -> int:
@@ -114,11 +118,24 @@ class SpoolTape:
         """Lay agent audio at a sample position. Never waits."""
         self._keep(self._agent, start_sample, pcm)
 
+    def discard(self) -> None:
+        """Delete all that was recorded, and keep nothing from here on. Blocks. Raises OSError."""
+        self._is_discarded = True
+        with self._lock:
+            for channel in (self._caller, self._agent):
+                channel.pieces.clear()
+                if channel.fd is not None:
+                    os.close(channel.fd)
+                    channel.fd = None
+                channel.path.unlink(missing_ok=True)
+
     async def close(self) -> None:
         """Write and sync what is left; the tape takes nothing afterwards."""
         await self._recorder.release(self)
 
     def _keep(self, channel: _Channel, start_sample: int, pcm: bytes) -> None:
+        if self._is_discarded:
+            return
         if self._bytes_in - self._bytes_out + len(pcm) > MAX_PENDING_BYTES:
             self._refused_bytes += len(pcm)
             return
@@ -130,6 +147,8 @@ class SpoolTape:
     def flush(self, disk: Disk, *, is_last: bool = False) -> None:
         """Write what waits; sync when it is time; with `is_last` close the files. Blocks; never raises."""
         with self._lock:
+            if self._is_discarded:
+                return
             self._flushes += 1
             is_sync_due = is_last or self._flushes % SYNC_EVERY == 0
             for channel in (self._caller, self._agent):

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 
 OPEN_ROUTES = {"/health/live", "/health/ready"}
 UNGUESSABLE_ROUTES = {"/audio-websocket/{call_id}", "/files/{token}/{name}"}
+KEY_IN_SUBPROTOCOL = {"/v2/monitor-call/{call_id}"}
 LIVE_CALL_ROUTES = {"/demo-brain/llm-websocket/{call_id}"}
 """Mounted beside the API; the id of a call in progress is the credential."""
 
@@ -32,7 +33,7 @@ def declared(dependant: Dependant) -> set[object]:
     found: set[object] = {dependant.call}
     for inner in dependant.dependencies:
         found |= declared(inner)
-    return found & {auth.require_key, auth.unguessable_address, auth.open_to_all}
+    return found & {auth.require_key, auth.require_key_of_socket, auth.unguessable_address, auth.open_to_all}
 
 
 def test_every_route_declares_who_may_use_it() -> None:
@@ -43,6 +44,8 @@ def test_every_route_declares_who_may_use_it() -> None:
                 dependency.dependency for dependency in router.dependencies if dependency.dependency
             }
             wanted: object = auth.require_key
+            if route.path in KEY_IN_SUBPROTOCOL:
+                wanted = auth.require_key_of_socket
             if route.path in OPEN_ROUTES:
                 wanted = auth.open_to_all
             elif route.path in UNGUESSABLE_ROUTES:

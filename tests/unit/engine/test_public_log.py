@@ -39,6 +39,8 @@ LINES: list[tuple[t.AnyEvent, str]] = [
     (t.ToolCallEnded(at_ms=0, tool_call_id="t1", content="x", successful=False), "tool failed (t1): x"),
     (t.ToolCallEnded(at_ms=0, tool_call_id="t1", content="x"), "tool returned (t1): x"),
     (t.ResponderTraffic(at_ms=0, direction="sent", text="{}"), "llm sent: {}"),
+    (t.ContextInjected(at_ms=0, text="a member"), "api: context injected: a member"),
+    (t.CallOverridden(at_ms=0, fields=("metadata", "x")), "api: metadata, x overridden"),
     (t.RoundTripMeasured(at_ms=0, rtt_ms=3.21), "llm websocket round trip 3.2 ms"),
     (t.Noted(at_ms=0, text="stale response 1 dropped"), "stale response 1 dropped"),
     (t.EndIntended(at_ms=0, reason=DisconnectionReason.USER_HANGUP, detail="left"), "call ends: user_hangup (left)"),

@@ -26,6 +26,7 @@ fields: dict[typing.Any, st.SearchStrategy[typing.Any]] = {
     bool: st.booleans(),
     bool | None: st.none() | st.booleans(),
     tuple[Word, ...]: words,
+    tuple[str, ...]: st.lists(texts, max_size=3).map(tuple),
     DisconnectionReason: st.sampled_from(DisconnectionReason),
 }
 
@@ -115,10 +116,34 @@ def test_events_that_hold_speech_or_traffic_are_sensitive() -> None:
         "ReplyEnded",
         "ToolCallStarted",
         "ToolCallEnded",
+        "ContextInjected",
         "ResponderTraffic",
         "TurnDecided",
         "Noted",
     }
+
+
+def test_from_the_moment_of_tightening_nothing_that_was_said_is_journaled() -> None:
+    journal = MemoryJournal()
+    timeline = t.Timeline(journal, stores_sensitive_data=True)
+    before, after = t.Noted(at_ms=1.0, text="before"), t.Noted(at_ms=2.0, text="after")
+    timeline.append(before)
+    timeline.tighten()
+    timeline.append(after)
+    timeline.append(t.Heartbeat(at_ms=3.0))
+    assert list(timeline) == [before, after, t.Heartbeat(at_ms=3.0)]
+    assert t.replay(journal.entries) == [before, t.Heartbeat(at_ms=3.0)]
+
+
+def test_who_follows_is_rung_at_every_event_until_it_stops() -> None:
+    timeline = t.Timeline(MemoryJournal(), stores_sensitive_data=False)
+    rung: list[int] = []
+    with timeline.followed(lambda: rung.append(len(timeline))):
+        timeline.append(t.Noted(at_ms=1.0, text="x"))
+        timeline.append(t.Heartbeat(at_ms=2.0))
+        timeline.ring()
+    timeline.append(t.Heartbeat(at_ms=3.0))
+    assert rung == [1, 2, 2]
 
 
 @pytest.mark.anyio

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from retold.domain.transcript import (
     UNINTELLIGIBLE,
+    Injected,
     ToolCallInvocation,
     ToolCallResult,
     TranscriptItem,
@@ -51,9 +52,7 @@ class PlainTranscript:
     user: dict[int, Utterance] = field(default_factory=dict[int, Utterance])
     agent: dict[tuple[int, int | None], Utterance] = field(default_factory=dict[tuple[int, int | None], Utterance])
     onsets_ms: dict[int, float] = field(default_factory=dict[int, float])
-    tools: list[tuple[float, ToolCallInvocation | ToolCallResult]] = field(
-        default_factory=list[tuple[float, ToolCallInvocation | ToolCallResult]]
-    )
+    tools: list[tuple[float, TranscriptItem]] = field(default_factory=list[tuple[float, TranscriptItem]])
 
     def apply(self, event: t.AnyEvent) -> None:
         match event:
@@ -73,6 +72,8 @@ class PlainTranscript:
                 self.tools.append((event.at_ms, ToolCallInvocation("t1", "find", "{}")))
             case t.ToolCallEnded():
                 self.tools.append((event.at_ms, ToolCallResult("t1", "ok", successful=True)))
+            case t.ContextInjected(text=text):
+                self.tools.append((event.at_ms, Injected(text, event.at_ms)))
             case _:
                 pass
 
@@ -117,6 +118,11 @@ def part(whole: Utterance, said: tuple[Word, ...]) -> Utterance:
 
 # --- properties -----------------------------------------------------------------------------------
 
+
+def injected(at_ms: float) -> t.AnyEvent:
+    return t.ContextInjected(at_ms=at_ms, text=f"told at {at_ms:.0f}")
+
+
 moments = st.integers(0, 12).map(lambda step: step * 150.0)
 texts = st.lists(st.sampled_from(["well", "yes", "nine"]), max_size=4).map(" ".join)
 events = st.one_of(
@@ -124,6 +130,7 @@ events = st.one_of(
     st.builds(agent, texts.filter(bool), moments, st.integers(0, 3), st.none() | st.integers(1, 2)),
     st.builds(tool_started, moments),
     st.builds(tool_ended, moments),
+    st.builds(injected, moments),
     st.builds(unintelligible, moments, st.integers(0, 5)),
     moments.map(lambda at: t.Heartbeat(at_ms=at)),
 )

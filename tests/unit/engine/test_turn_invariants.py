@@ -15,6 +15,7 @@ from retold.engine.turn_events import (
     InterruptBegun,
     ReplyDone,
     ReplyReady,
+    ReplyTriggered,
     ReplyVoid,
     SpeechEnded,
     SpeechStarted,
@@ -46,6 +47,7 @@ kinds = st.sampled_from(
         "interrupt",
         "stale",
         "rules",
+        "trigger",
         "stop",
     ]
 )
@@ -74,7 +76,7 @@ class Walk(Floor):
                 self.step(event)
         return self.wait_until(self.now_ms + 30_000)
 
-    def _events(self, kind: str, at_ms: float, choice: int) -> Iterator[TurnEvent]:
+    def _events(self, kind: str, at_ms: float, choice: int) -> Iterator[TurnEvent]:  # noqa: C901 - one arm per kind
         live = self.state.reply or ReplyRef(99)
         match kind:
             case "speech":
@@ -96,6 +98,8 @@ class Walk(Floor):
                 yield (ReplyReady, ReplyDone, ReplyVoid)[choice % 3](at_ms, stale[choice % len(stale)])
             case "stop" if choice % 8 == 0:
                 yield Stopped(at_ms, DisconnectionReason.USER_HANGUP)
+            case "trigger":
+                yield ReplyTriggered(at_ms)
             case "rules":
                 self.rules = changed(self.rules, ChangeRules(interruption_sensitivity=choice % 5 / 4))
             case _:
