@@ -72,80 +72,86 @@ Vintage = Literal["2024", "newest"]
 
 def full_call(call_id: str, call_type: Literal["web_call", "phone_call"], vintage: Vintage) -> Call:
     """Every field filled; of vintage 2024 with such values only as all generations know."""
-    is_phone = call_type == "phone_call"
     woven = [*UTTERANCES, *TOOL_RUN] if vintage == "2024" else EVERYTHING_SAID
-    spoken = [item for item in woven if "words" in item]
-    folder = f"/files/{FILES_TOKEN}"
-    kind: dict[str, Any] = (
-        {
-            "from_number": "+14155550100",
-            "to_number": "+14155550101",
-            "direction": "inbound",
-            "telephony_identifier": {"twilio_call_sid": "CA5d0"},
-            "custom_sip_headers": {"x-customer": "c1"},
-            "transfer_destination": "+14155550102",
-        }
-        if is_phone
-        else {"access_token": "token_0123456789", "transfer_destination": "sip:desk@example.com;transport=tls"}
-    )
+    kind = PHONE if call_type == "phone_call" else WEB
     return Call.model_validate(
-        {
-            "call_type": call_type,
-            "call_id": call_id,
-            "agent_id": "agent_full",
-            "agent_version": 3,
-            "agent_name": "Ada",
-            "agent_tag": "production",
-            "call_status": "ended",
-            "metadata": {"customer": "c1", "deep": {"list": [1, 2.5, None, True]}},
-            "custom_attributes": {"score": 7, "vip": True, "note": "x"},
-            "retell_llm_dynamic_variables": {"name": "Ann"},
-            "collected_dynamic_variables": {"day": "Monday"},
-            "custom_sip_headers": {"x-customer": "c1"},
-            "data_storage_setting": "everything",
-            "opt_in_signed_url": True,
-            "start_timestamp": START_MS,
-            "end_timestamp": START_MS + 61_500,
-            "transfer_end_timestamp": START_MS + 90_000,
-            "duration_ms": 61_500,
-            "transcript": "Agent: Hello.\nUser: (unintelligible audio)\n",
-            "transcript_object": spoken,
-            "transcript_with_tool_calls": woven,
-            "scrubbed_transcript_with_tool_calls": woven,
-            "pre_session_transcript_with_tool_calls": woven,
-            "post_session_transcript_with_tool_calls": woven,
-            "scrubbed_pre_session_transcript_with_tool_calls": woven,
-            "scrubbed_post_session_transcript_with_tool_calls": woven,
-            "recording_url": f"{folder}/recording.wav",
-            "recording_multi_channel_url": f"{folder}/recording_multi_channel.wav",
-            "scrubbed_recording_url": f"{folder}/scrubbed_recording.wav",
-            "scrubbed_recording_multi_channel_url": f"{folder}/scrubbed_recording_multi_channel.wav",
-            "public_log_url": f"{folder}/public_log.txt",
-            "knowledge_base_retrieved_contents_url": f"{folder}/knowledge.txt",
-            "latency": TIMES,
-            "e2e_latency": TIMES["e2e"],
-            "llm_latency": TIMES["llm"],
-            "llm_websocket_network_rtt_latency": TIMES["llm_websocket_network_rtt"],
-            "disconnection_reason": "call_transfer",
-            "call_analysis": {
-                "call_summary": "An appointment was made.",
-                "call_successful": True,
-                "user_sentiment": "Positive",
-                "in_voicemail": False,
-                "custom_analysis_data": {"day": "Monday", "people": 2},
-            },
-            "call_cost": {
-                "combined_cost": 12.5,
-                "total_duration_seconds": 62,
-                "total_duration_unit_price": 0.2,
-                "product_costs": [
-                    {"product": "elevenlabs_tts", "cost": 7, "unit_price": 0.11, "is_transfer_leg_cost": False}
-                ],
-            },
-            "llm_token_usage": {"values": [812, 944.5], "average": 878.25, "num_requests": 2},
-            **kind,
-        }
+        {"call_id": call_id, "call_type": call_type, **KNOWN, **_said(woven), **_files(), **kind}
     )
+
+
+PHONE: dict[str, Any] = {
+    "from_number": "+14155550100",
+    "to_number": "+14155550101",
+    "direction": "inbound",
+    "telephony_identifier": {"twilio_call_sid": "CA5d0"},
+    "transfer_destination": "+14155550102",
+}
+WEB: dict[str, Any] = {
+    "access_token": "token_0123456789",
+    "transfer_destination": "sip:desk@example.com;transport=tls",
+}
+KNOWN: dict[str, Any] = {
+    "agent_id": "agent_full",
+    "agent_version": 3,
+    "agent_name": "Ada",
+    "agent_tag": "production",
+    "call_status": "ended",
+    "metadata": {"customer": "c1", "deep": {"list": [1, 2.5, None, True]}},
+    "custom_attributes": {"score": 7, "vip": True, "note": "x"},
+    "retell_llm_dynamic_variables": {"name": "Ann"},
+    "collected_dynamic_variables": {"day": "Monday"},
+    "custom_sip_headers": {"x-customer": "c1"},
+    "data_storage_setting": "everything",
+    "opt_in_signed_url": True,
+    "start_timestamp": START_MS,
+    "end_timestamp": START_MS + 61_500,
+    "transfer_end_timestamp": START_MS + 90_000,
+    "duration_ms": 61_500,
+    "latency": TIMES,
+    "e2e_latency": TIMES["e2e"],
+    "llm_latency": TIMES["llm"],
+    "llm_websocket_network_rtt_latency": TIMES["llm_websocket_network_rtt"],
+    "disconnection_reason": "call_transfer",
+    "call_analysis": {
+        "call_summary": "An appointment was made.",
+        "call_successful": True,
+        "user_sentiment": "Positive",
+        "in_voicemail": False,
+        "custom_analysis_data": {"day": "Monday", "people": 2},
+    },
+    "call_cost": {
+        "combined_cost": 12.5,
+        "total_duration_seconds": 62,
+        "total_duration_unit_price": 0.2,
+        "product_costs": [{"product": "elevenlabs_tts", "cost": 7, "unit_price": 0.11, "is_transfer_leg_cost": False}],
+    },
+    "llm_token_usage": {"values": [812, 944.5], "average": 878.25, "num_requests": 2},
+}
+
+
+def _said(woven: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "transcript": "Agent: Hello.\nUser: (unintelligible audio)\n",
+        "transcript_object": [item for item in woven if "words" in item],
+        "transcript_with_tool_calls": woven,
+        "scrubbed_transcript_with_tool_calls": woven,
+        "pre_session_transcript_with_tool_calls": woven,
+        "post_session_transcript_with_tool_calls": woven,
+        "scrubbed_pre_session_transcript_with_tool_calls": woven,
+        "scrubbed_post_session_transcript_with_tool_calls": woven,
+    }
+
+
+def _files() -> dict[str, str]:
+    folder = f"/files/{FILES_TOKEN}"
+    return {
+        "recording_url": f"{folder}/recording.wav",
+        "recording_multi_channel_url": f"{folder}/recording_multi_channel.wav",
+        "scrubbed_recording_url": f"{folder}/scrubbed_recording.wav",
+        "scrubbed_recording_multi_channel_url": f"{folder}/scrubbed_recording_multi_channel.wav",
+        "public_log_url": f"{folder}/public_log.txt",
+        "knowledge_base_retrieved_contents_url": f"{folder}/knowledge.txt",
+    }
 
 
 async def put_calls(data_dir: Path, *calls: Call) -> None:

@@ -68,11 +68,12 @@ def start_server(
     env: Mapping[str, str] | None = None,
     port: int = 0,
     program: Sequence[str] = ("-m", "retold"),
+    options: Sequence[str] = (),
 ) -> ServerProcess:
     """Start a server on `data_dir` and wait until it is ready; the caller stops it."""
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     log_path = data_dir.parent / f"{data_dir.name}.{time.monotonic_ns()}.log"
-    command = [sys.executable, *program, "serve", "--port", str(port), "--data-dir", str(data_dir)]
+    command = [sys.executable, *program, "serve", "--port", str(port), "--data-dir", str(data_dir), *options]
     with log_path.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -96,9 +97,10 @@ def running_server(
     env: Mapping[str, str] | None = None,
     port: int = 0,
     program: Sequence[str] = ("-m", "retold"),
+    options: Sequence[str] = (),
 ) -> Generator[ServerProcess]:
     """`start_server`, ended with SIGTERM; a server that then does not leave within 20 s fails the test."""
-    server = start_server(data_dir, env=env, port=port, program=program)
+    server = start_server(data_dir, env=env, port=port, program=program, options=options)
     try:
         yield server
     finally:

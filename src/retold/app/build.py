@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from retold.api.application import make_application
 from retold.api.context import ApiContext
+from retold.app import fixtures
 from retold.app.speech import Speech
 from retold.calls.deps import Deps
 from retold.calls.finish import Archive
@@ -55,8 +56,9 @@ class App:
     live: LiveCalls
     store: Store
 
-    def __init__(self, settings: Settings, clock: Clock, disk: Disk) -> None:
+    def __init__(self, settings: Settings, clock: Clock, disk: Disk, *, has_fixtures: bool = False) -> None:
         self.settings = settings
+        self.has_fixtures = has_fixtures
         self.first_key: str | None = None
         """The API key that this start made, because there was none: to be shown once."""
         self.is_key_revoked = False
@@ -104,8 +106,7 @@ class App:
                 responder=self._responder,
                 session=CallSession,
             )
-            brain = demo_brain.routes(lambda call_id: self.live.find(call_id) is not None)
-            self.asgi = make_application(ApiContext(deps, tasks, speech.state), brain)
+            self.asgi = self._application(ApiContext(deps, tasks, speech.state))
             tasks.start_soon(self.live.run)
             tasks.start_soon(keep_watch, archive, self.live)
             tasks.start_soon(speech.warm_up)
@@ -128,7 +129,14 @@ class App:
         )
         await self.live.end_all("the disk of the data folder has failed")
 
+    def _application(self, context: ApiContext) -> ASGIApp:
+        brain = demo_brain.routes(lambda call_id: self.live.find(call_id) is not None)
+        application = make_application(context, brain)
+        return fixtures.Fixtures(application, self.store, self._clock) if self.has_fixtures else application
+
     async def _open_store(self) -> Store:
+        if not self.has_fixtures:
+            fixtures.refuse_claimed(self.settings.data_dir)
         return await Store.open(
             self.settings.data_dir,
             clock=self._clock,
@@ -163,6 +171,8 @@ class App:
 
     async def _first_start(self) -> None:
         """Make what a server must have: an API key and the demo agent. Then know all keys."""
+        if self.has_fixtures:
+            await fixtures.claim(self.store)
         if self.settings.api_key:
             key = self.settings.api_key.get_secret_value()
             if await self.store.keys.find(hash_api_key(key)) is None:
@@ -181,9 +191,9 @@ class App:
             await self.store.keys.create(DEFAULT_ORG_ID, key, NewKey(api_key_name=name, is_webhook_key=is_first))
 
 
-def build_app(settings: Settings, clock: Clock, disk: Disk | None = None) -> App:
-    """A server that is built and not yet running."""
-    return App(settings, clock, disk or Disk())
+def build_app(settings: Settings, clock: Clock, disk: Disk | None = None, *, has_fixtures: bool = False) -> App:
+    """A server that is built and not yet running; with fixtures, one for tests only."""
+    return App(settings, clock, disk or Disk(), has_fixtures=has_fixtures)
 
 
 def demo_agent(now_ms: int) -> Agent:

@@ -16,8 +16,11 @@ def serve(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder that holds everything kept [env RETOLD_DATA_DIR; default ./data].")
     ] = None,
+    fixtures: Annotated[
+        bool, typer.Option("--fixtures", help="For tests only: have what the official SDK's own tests ask for.")
+    ] = False,
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C; running calls end first, a second signal ends them at once."""
     from retold.cli.server import run
 
-    raise typer.Exit(run(load_settings(host=host, port=port, data_dir=data_dir)))
+    raise typer.Exit(run(load_settings(host=host, port=port, data_dir=data_dir), has_fixtures=fixtures))

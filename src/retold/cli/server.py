@@ -34,13 +34,13 @@ LAST_RESORT_S = 4.8
 log = structlog.stdlib.get_logger()
 
 
-def run(settings: Settings, disk: Disk | None = None) -> int:
+def run(settings: Settings, disk: Disk | None = None, *, has_fixtures: bool = False) -> int:
     """Serve until told to stop, or until the disk fails; gives the exit code."""
     set_up_logging(settings.log_level, settings.log_format)
     allow_descriptors(settings.connection_limit)
     listener = _bind(settings)
     try:
-        return anyio.run(_serve, settings, listener, disk, backend_options={"use_uvloop": _has_uvloop()})
+        return anyio.run(_serve, settings, listener, disk, has_fixtures, backend_options={"use_uvloop": _has_uvloop()})
     except StorageError as error:
         raise fail(
             str(error), f"check the data folder {settings.data_dir} and the database: `retold doctor`"
@@ -54,10 +54,11 @@ def run(settings: Settings, disk: Disk | None = None) -> int:
         listener.close()
 
 
-async def _serve(settings: Settings, listener: socket.socket, disk: Disk | None) -> int:
+async def _serve(settings: Settings, listener: socket.socket, disk: Disk | None, has_fixtures: bool) -> int:
     leaving = _Leaving()
     asyncio.get_running_loop().set_default_executor(started_pool())
-    async with build_app(settings, SystemClock(), disk).running() as app, anyio.create_task_group() as tasks:
+    built = build_app(settings, SystemClock(), disk, has_fixtures=has_fixtures)
+    async with built.running() as app, anyio.create_task_group() as tasks:
         await tasks.start(leaving.watch_signals)
         tasks.start_soon(leaving.watch_storage, app.store)
         async with listening(app.asgi, listener, app.live.left_s, connection_limit=settings.connection_limit) as url:

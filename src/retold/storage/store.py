@@ -138,6 +138,11 @@ class Store:
             is_erasing=True,
         )
 
+    async def has_calls(self) -> bool:
+        """Whether any organisation has a call."""
+        one = select(call.c.call_id).limit(1)
+        return await self._database.read(lambda connection: connection.scalar(one)) is not None
+
     async def find_call(self, org_id: OrgId | None, call_id: CallId) -> CallRecord | None:
         """A call of this organisation; `None` asks over all, for doors that the call's own secret opens."""
         wanted = _stored(org_id, call_id)
