@@ -36,7 +36,7 @@ def _rows(model: type[BaseModel], prefix: str) -> list[str]:
 
 def _default(field: FieldInfo) -> str:
     default = field.get_default()
-    if default is None or default == () or isinstance(default, SecretStr):
+    if default in (None, (), {}) or isinstance(default, SecretStr):
         return "-"
     return f"`{default}`"
 

@@ -89,6 +89,10 @@ class Settings(BaseSettings):
     tts: Literal["local", "scripted"] = Field(
         default="local", description="text to speech: embedded hibari, or scripted tones"
     )
+    voice_map: dict[str, str] = Field(
+        default={},
+        description='which of our voices speaks for a vendor\'s voice id, as JSON: `{"11labs-Adrian": "low"}`',
+    )
     scripted: ScriptedSettings = ScriptedSettings()
     local: LocalSpeechSettings = LocalSpeechSettings()
 

@@ -16,6 +16,7 @@ from retold.domain.agent_list import AgentFilter, ListAgentsRequest
 from retold.domain.agent_request import AgentChanges, NewAgent, change_agent, create_agent
 from retold.domain.page import MAX_LIMIT
 from retold.domain.response_engine import CustomLlm
+from retold.domain.voice import our_voice
 from retold.errors import AddressRefused, InvalidRequest
 from retold.ids import OrgId, new_agent_id
 
@@ -131,6 +132,7 @@ def _warn_of_unserved(response: Response, context: ApiContext, agent: Agent) -> 
     if not isinstance(agent.response_engine, CustomLlm):
         kind = agent.response_engine.type
         warn(response, f"response_engine.type {kind} is kept and not run yet: calls end error_llm_websocket_open")
-    if agent.voice_id not in context.deps.voices.voice_ids:
+    deps = context.deps
+    if our_voice(agent.voice_id, deps.voices.voice_ids, deps.settings.voice_map) is None:
         warn(response, f"voice_id {agent.voice_id!r} is not installed here and is spoken by the default voice")
         log.warning("voice_unknown", agent_id=agent.agent_id, voice_id=agent.voice_id)

@@ -25,6 +25,7 @@ from retold.api import (
     monitor,
     phone_calls,
     v1,
+    voices,
     web_calls,
 )
 from retold.api.context import WARNING_HEADER, ApiContext
@@ -49,6 +50,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
     agent_versions.router,
     llms.router,
+    voices.router,
     api_keys.router,
     web_calls.router,
     phone_calls.router,

@@ -13,11 +13,12 @@ from retold.domain.agent import Agent
 from retold.domain.call import CallRecord
 from retold.domain.call_request import with_override
 from retold.domain.reasons import CallStatus, DisconnectionReason, reason_for
+from retold.domain.voice import DEFAULT_VOICE, our_voice
 from retold.engine.rules import rules_for
 from retold.engine.timeline import CallConnected, EndIntended, Timeline
 from retold.errors import NotFound, RecognitionFailed, RetoldError, StorageBroken, StorageError
 from retold.ids import CallId, OrgId
-from retold.ports import Transport, Voices, VoiceSettings
+from retold.ports import Transport, VoiceSettings
 from retold.storage.store import with_call
 from retold.storage.tape import NullTape, SpoolTape
 
@@ -138,7 +139,7 @@ async def _session(one: Conversation) -> Session:
         tape=one.tape,
         clock=one.clock,
         rules=rules_for(agent, one.record, no_audio_timeout_ms=deps.settings.no_audio_timeout_ms),
-        voice=_voice(agent, deps.voices),
+        voice=_voice(agent, deps),
         language=agent.language if isinstance(agent.language, str) else agent.language[0],
     )
     one.live.attach(session)
@@ -191,6 +192,6 @@ async def _close(transport: Transport, reason: str, timeout_s: float = GOODBYE_T
             get_logger().exception("goodbye_failed")
 
 
-def _voice(agent: Agent, voices: Voices) -> VoiceSettings:
-    is_known = agent.voice_id in voices.voice_ids
-    return VoiceSettings(agent.voice_id if is_known else "default", agent.voice_speed, agent.volume)
+def _voice(agent: Agent, deps: Deps) -> VoiceSettings:
+    spoken_by = our_voice(agent.voice_id, deps.voices.voice_ids, deps.settings.voice_map)
+    return VoiceSettings(spoken_by or DEFAULT_VOICE, agent.voice_speed, agent.volume)

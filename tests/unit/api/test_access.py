@@ -22,7 +22,7 @@ from retold.ids import DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.anyio
 
-OPEN_ROUTES = {"/health/live", "/health/ready"}
+OPEN_ROUTES = {"/health/live", "/health/ready", "/voice-previews/{name}"}
 UNGUESSABLE_ROUTES = {"/audio-websocket/{call_id}", "/files/{token}/{name}"}
 KEY_IN_SUBPROTOCOL = {"/v2/monitor-call/{call_id}"}
 LIVE_CALL_ROUTES = {"/demo-brain/llm-websocket/{call_id}"}
