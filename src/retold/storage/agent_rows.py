@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
-from retold.domain.agent import Agent, AgentTag
+from retold.domain.agent import Agent, AgentTag, ResolvedAgent
 from retold.domain.response_engine import CustomLlm, engine_id
-from retold.domain.version_reference import LATEST
+from retold.domain.version_reference import LATEST, unknown_agent
 from retold.ids import OrgId
 from retold.storage.resource_tables import agent, agent_tag
 from retold.storage.versions import VersionedRows
@@ -44,6 +44,20 @@ def find_agent(connection: Connection, org_id: OrgId, agent_id: str, reference: 
     """One version, without its tags; `reference` is a number, `latest` or `latest_published`."""
     body = VERSIONS.body(connection, org_id, agent_id, reference)
     return None if body is None else Agent.model_validate_json(body)
+
+
+def resolve_agent(connection: Connection, org_id: OrgId, agent_id: str, reference: int | str) -> ResolvedAgent:
+    """The version that a parsed reference means, with the tag it was found by or has. Raises NotFound."""
+    tags = tags_of(connection, org_id, [agent_id])
+    asked = next((tag for tag in tags if tag.name == reference), None)
+    wanted = reference if asked is None else reference_of_tag(asked.tag)
+    one = find_agent(connection, org_id, agent_id, wanted)
+    if one is None:
+        raise unknown_agent(agent_id, reference)
+    its_tags = [tag for tag in tags if tag.tag.version == one.version]
+    one = one.model_copy(update={"assigned_tags": [tag.name for tag in its_tags] or None})
+    tag = asked or next(iter(its_tags), None)
+    return ResolvedAgent(one) if tag is None else ResolvedAgent(one, tag.name, tag.tag.dynamic_variables)
 
 
 def newest_users(connection: Connection, org_id: OrgId, engine: str, *, version: int | None = None) -> list[Agent]:

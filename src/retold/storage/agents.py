@@ -40,7 +40,9 @@ class AgentStore:
     async def resolve(self, org_id: OrgId, agent_id: str, reference: int | str | None = None) -> ResolvedAgent:
         """The version that a reference means, with the tag it was found by or has."""
         parsed = parse_version(reference)
-        return await self._database.read(lambda connection: _resolve(connection, org_id, agent_id, parsed))
+        return await self._database.read(
+            lambda connection: agent_rows.resolve_agent(connection, org_id, agent_id, parsed)
+        )
 
     async def find(self, org_id: OrgId, agent_id: str, reference: int | str | None = None) -> Agent | None:
         """The version that a reference means, None when it is not there."""
@@ -65,7 +67,7 @@ class AgentStore:
         parsed = parse_version(reference)
 
         def work(connection: Connection) -> Agent:
-            one = _resolve(connection, org_id, agent_id, parsed).agent
+            one = agent_rows.resolve_agent(connection, org_id, agent_id, parsed).agent
             if one.is_published and parsed == LATEST:
                 one = draft_agent(connection, org_id, one, now_ms)
             if one.is_published:
@@ -220,19 +222,6 @@ class AgentStore:
             return _tagged(connection, org_id, wanted.order_by(*order).limit(limit))
 
         return await self._database.read(read)
-
-
-def _resolve(connection: Connection, org_id: OrgId, agent_id: str, reference: int | str) -> ResolvedAgent:
-    tags = agent_rows.tags_of(connection, org_id, [agent_id])
-    asked = next((tag for tag in tags if tag.name == reference), None)
-    wanted = reference if asked is None else agent_rows.reference_of_tag(asked.tag)
-    one = agent_rows.find_agent(connection, org_id, agent_id, wanted)
-    if one is None:
-        raise unknown_agent(agent_id, reference)
-    its_tags = [tag for tag in tags if tag.tag.version == one.version]
-    one = one.model_copy(update={"assigned_tags": [tag.name for tag in its_tags] or None})
-    tag = asked or next(iter(its_tags), None)
-    return ResolvedAgent(one) if tag is None else ResolvedAgent(one, tag.name, tag.tag.dynamic_variables)
 
 
 def _found(connection: Connection, org_id: OrgId, agent_id: str, reference: int | str) -> Agent:

@@ -56,6 +56,7 @@ phone_number = Table(
     Column("phone_number", String(64), primary_key=True),
     Column("last_modification_timestamp", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
+    Column("sealed_password", Text),
     Index("phone_number_by_change", "org_id", "last_modification_timestamp"),
     Index("phone_number_by_number", "phone_number"),
 )

@@ -28,6 +28,7 @@ from retold.storage.journal import DatabaseJournal
 from retold.storage.keys import Keys
 from retold.storage.llms import LlmStore
 from retold.storage.master_key import MasterKey
+from retold.storage.numbers import NumberStore
 from retold.storage.owners import Owners
 from retold.storage.sqlite import SqliteBackend
 from retold.storage.tables import UNFINISHED, call, call_body, call_event
@@ -41,9 +42,11 @@ class Store:
         self.data_dir = data_dir
         self.owners = Owners(database, data_dir, clock)
         self.idempotency = Idempotency(database, clock)
-        self.keys = Keys(database, clock, MasterKey(data_dir, master_key))
+        sealing = MasterKey(data_dir, master_key)
+        self.keys = Keys(database, clock, sealing)
         self.agents = AgentStore(database)
         self.llms = LlmStore(database)
+        self.numbers = NumberStore(database, sealing)
 
     @classmethod
     async def open(  # noqa: PLR0913 - each a setting of its own, with a default

@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("phone_number", sa.String(64), primary_key=True),
         sa.Column("last_modification_timestamp", sa.BigInteger, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
+        sa.Column("sealed_password", sa.Text),
     )
     op.create_index("phone_number_by_change", "phone_number", ["org_id", "last_modification_timestamp"])
     op.create_index("phone_number_by_number", "phone_number", ["phone_number"])

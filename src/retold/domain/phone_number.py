@@ -1,0 +1,116 @@
+"""The phone number resource: wire shape and stored shape (SDK 6.2.13 `PhoneNumberResponse`)."""
+
+import math
+from typing import Annotated, Any, Literal
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from retold.domain.agent_options import RequestModel, ShortText
+
+Country = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2."""
+_WEIGHT_TOLERANCE = 1e-6
+
+
+class AgentWeight(RequestModel):
+    """One of the agents of a number, and how often it is picked."""
+
+    agent_id: ShortText
+    agent_version: ShortText | int | None = None
+    weight: Annotated[float, Field(gt=0, le=1)]
+
+
+def _check_weights(agents: list[AgentWeight]) -> list[AgentWeight]:
+    total = math.fsum(agent.weight for agent in agents)
+    if agents and abs(total - 1) > _WEIGHT_TOLERANCE:
+        raise PydanticCustomError(
+            "weights", "must have weights that add up to 1, they make {total}", {"total": round(total, 6)}
+        )
+    return agents
+
+
+WeightedAgents = Annotated[list[AgentWeight], AfterValidator(_check_weights)]
+
+
+class SipTrunk(BaseModel):
+    """How calls leave by the number's own trunk; the password is kept elsewhere and never shown."""
+
+    model_config = ConfigDict(frozen=True)
+
+    termination_uri: str
+    auth_username: str | None = None
+    transport: Literal["TLS", "TCP", "UDP"] = "TCP"
+    codecs: list[str] | None = None
+
+
+class PhoneNumber(BaseModel):
+    """A number of the customer's own, and what happens to its calls."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    phone_number: str
+    phone_number_type: Literal["retell-twilio", "retell-telnyx", "custom"] = "custom"
+    phone_number_pretty: str | None = None
+    area_code: int | None = None
+    last_modification_timestamp: int
+    nickname: str | None = None
+    inbound_agents: WeightedAgents | None = None
+    outbound_agents: WeightedAgents | None = None
+    inbound_sms_agents: WeightedAgents | None = None
+    outbound_sms_agents: WeightedAgents | None = None
+    inbound_webhook_url: str | None = None
+    inbound_sms_webhook_url: str | None = None
+    fallback_number: str | None = None
+    allowed_inbound_country_list: list[Country] | None = None
+    allowed_outbound_country_list: list[Country] | None = None
+    sip_outbound_trunk_config: SipTrunk
+
+    def agents(self) -> list[AgentWeight]:
+        """Every agent it names."""
+        lists = (self.inbound_agents, self.outbound_agents, self.inbound_sms_agents, self.outbound_sms_agents)
+        return [agent for agents in lists for agent in agents or []]
+
+    def wire(self) -> dict[str, Any]:
+        """The number as the API shows it; a single agent also in the fields before the weighted lists."""
+        shape = self.model_dump(mode="json", exclude_none=True)
+        for direction, agents in (("inbound", self.inbound_agents), ("outbound", self.outbound_agents)):
+            if agents and len(agents) == 1:
+                shape[f"{direction}_agent_id"] = agents[0].agent_id
+                if agents[0].agent_version is not None:
+                    shape[f"{direction}_agent_version"] = agents[0].agent_version
+        return shape
+
+
+def is_e164(number: str) -> bool:
+    """Whether a number is written as E.164 and can exist."""
+    parsed = _parsed(number)
+    return parsed is not None and phonenumbers.is_possible_number(parsed)
+
+
+def pretty(number: str) -> str | None:
+    """The number as people write it, `+1 (415) 777-4444`; None for a number that is not E.164."""
+    parsed = _parsed(number)
+    if parsed is None:
+        return None
+    if parsed.country_code == 1:
+        return f"+1 {phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)}"
+    return phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
+
+
+def area_code(number: str) -> int | None:
+    """The area code of a number in the United States, None for all others."""
+    parsed = _parsed(number)
+    if parsed is None or phonenumbers.region_code_for_number(parsed) != "US":
+        return None
+    return int(str(parsed.national_number)[:3])
+
+
+def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except NumberParseException:
+        return None
+    return parsed if phonenumbers.format_number(parsed, PhoneNumberFormat.E164) == number else None

@@ -1,0 +1,121 @@
+"""Phone numbers: what is taken, and how it is shown."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from retold.domain.phone_number import PhoneNumber, area_code, is_e164, pretty
+from retold.domain.phone_number_request import NumberChanges, NumberImport, change_number, import_number
+from retold.errors import InvalidRequest
+
+NUMBER = "+14157774444"
+
+
+def make(**fields: Any) -> PhoneNumber:
+    body = {"phone_number": NUMBER, "termination_uri": "trunk.example.com", **fields}
+    return import_number(NumberImport.model_validate(body), 1_000)
+
+
+def change(number: PhoneNumber, **fields: Any) -> PhoneNumber:
+    return change_number(number, NumberChanges.model_validate(fields), 2_000)
+
+
+@pytest.mark.parametrize(
+    ("number", "is_valid", "written", "area"),
+    [
+        (NUMBER, True, "+1 (415) 777-4444", 415),
+        ("+493012345678", True, "+49 30 12345678", None),
+        ("+14165550123", True, "+1 (416) 555-0123", None),
+        ("4157774444", False, None, None),
+        ("+1 415 777 4444", False, None, None),
+        ("+1415", False, "+1 415", None),
+        ("extension-7", False, None, None),
+    ],
+)
+def test_a_number_is_read_as_people_write_it(
+    number: str, is_valid: bool, written: str | None, area: int | None
+) -> None:
+    assert (is_e164(number), pretty(number), area_code(number)) == (is_valid, written, area)
+
+
+def test_an_imported_number_shows_its_trunk_without_the_password() -> None:
+    shown = make(
+        sip_trunk_auth_username="user", sip_trunk_auth_password="hidden", transport="TLS", codecs=["PCMU"]
+    ).wire()
+    assert shown == {
+        "phone_number": NUMBER,
+        "phone_number_type": "custom",
+        "phone_number_pretty": "+1 (415) 777-4444",
+        "area_code": 415,
+        "last_modification_timestamp": 1_000,
+        "sip_outbound_trunk_config": {
+            "termination_uri": "trunk.example.com",
+            "auth_username": "user",
+            "transport": "TLS",
+            "codecs": ["PCMU"],
+        },
+    }
+
+
+def test_numbers_of_a_private_exchange_are_taken_unless_e164_is_asked_for() -> None:
+    assert make(phone_number="7001").phone_number == "7001"
+    with pytest.raises(InvalidRequest, match=r"E\.164"):
+        make(phone_number="7001", ignore_e164_validation=False)
+    assert make(ignore_e164_validation=False).phone_number == NUMBER
+
+
+def test_a_change_keeps_the_rest_and_null_clears() -> None:
+    number = make(nickname="Front desk", sip_trunk_auth_username="user", inbound_webhook_url="https://x.example")
+    shown = change(number, nickname=None, termination_uri="other.example.com", transport="UDP").wire()
+    assert "nickname" not in shown
+    assert shown["inbound_webhook_url"] == "https://x.example"
+    assert shown["last_modification_timestamp"] == 2_000
+    assert shown["sip_outbound_trunk_config"] == {
+        "termination_uri": "other.example.com",
+        "auth_username": "user",
+        "transport": "UDP",
+    }
+    assert "auth_username" not in change(number, auth_username=None).wire()["sip_outbound_trunk_config"]
+
+
+def test_one_agent_is_shown_in_the_older_fields_too() -> None:
+    shown = make(inbound_agents=[{"agent_id": "a", "weight": 1, "agent_version": "prod"}]).wire()
+    assert (shown["inbound_agent_id"], shown["inbound_agent_version"]) == ("a", "prod")
+    two = [{"agent_id": "a", "weight": 0.5}, {"agent_id": "b", "weight": 0.5}]
+    shown = make(inbound_agents=two, outbound_agents=[{"agent_id": "c", "weight": 1}]).wire()
+    assert "inbound_agent_id" not in shown
+    assert shown["outbound_agent_id"] == "c"
+    assert "outbound_agent_version" not in shown
+
+
+def test_the_older_fields_bind_and_unbind_one_agent() -> None:
+    number = make(inbound_agent_id="a", inbound_agent_version=3, outbound_agent_id="b")
+    assert number.wire()["inbound_agents"] == [{"agent_id": "a", "agent_version": 3, "weight": 1.0}]
+    assert [agent.agent_id for agent in number.agents()] == ["a", "b"]
+    unbound = change(number, inbound_agent_id=None)
+    assert unbound.inbound_agents is None
+    assert unbound.outbound_agents == number.outbound_agents
+    both = make(inbound_agent_id="a", inbound_agents=[{"agent_id": "b", "weight": 1}])
+    assert [agent.agent_id for agent in both.agents()] == ["b"]
+
+
+def test_a_number_cannot_be_its_own_fallback() -> None:
+    with pytest.raises(InvalidRequest, match="itself"):
+        make(fallback_number=NUMBER)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"inbound_agents": [{"agent_id": "a", "weight": 0.5}]},
+        {"inbound_agents": [{"agent_id": "a", "weight": 1.5}]},
+        {"allowed_inbound_country_list": ["usa"]},
+        {"transport": "SCTP"},
+        {"phone_number": "two words"},
+        {"ignore_e164_validation": "true"},
+    ],
+)
+def test_a_wrong_value_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        make(**fields)
