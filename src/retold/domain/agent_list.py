@@ -26,7 +26,7 @@ class TextCondition(RequestModel):
                 return text.startswith(self.value)
             case "ew":
                 return text.endswith(self.value)
-            case "co":
+            case _:  # co
                 return self.value in text
 
 

@@ -40,13 +40,9 @@ ResponseEngine = Annotated[CustomLlm | RetellLlm | ConversationFlow, Discriminat
 
 def websocket_url(engine: ResponseEngine) -> str | None:
     """The engine in the form of 2024; None for a flow, which had none."""
-    match engine:
-        case CustomLlm():
-            return engine.llm_websocket_url
-        case RetellLlm():
-            return RETELL_LLM_URL + engine.llm_id
-        case ConversationFlow():
-            return None
+    if isinstance(engine, CustomLlm):
+        return engine.llm_websocket_url
+    return RETELL_LLM_URL + engine.llm_id if isinstance(engine, RetellLlm) else None
 
 
 def engine_at(url: str) -> CustomLlm | RetellLlm:
@@ -57,10 +53,6 @@ def engine_at(url: str) -> CustomLlm | RetellLlm:
 
 def engine_id(engine: ResponseEngine) -> str | None:
     """The id of the resource that the engine is; None for the customer's own."""
-    match engine:
-        case CustomLlm():
-            return None
-        case RetellLlm():
-            return engine.llm_id
-        case ConversationFlow():
-            return engine.conversation_flow_id
+    if isinstance(engine, CustomLlm):
+        return None
+    return engine.llm_id if isinstance(engine, RetellLlm) else engine.conversation_flow_id
