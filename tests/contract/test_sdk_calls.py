@@ -6,6 +6,7 @@ import pytest
 
 from support.sdk_client import SdkClient, SdkError
 from support.sdk_plans import (
+    all_items,
     ended_web_call,
     every_form,
     every_generation,
@@ -94,7 +95,7 @@ def test_an_outbound_call_with_a_key_of_its_own_is_made_once(sdk: SdkClient) -> 
 
 
 @every_form
-@generations("4.6", "4.7", "5.0")
+@generations("3.9", "4.6", "4.7", "5.0")
 @pytest.mark.covers("call.list")
 def test_older_clients_list_calls_page_by_page(sdk: SdkClient) -> None:
     agent_id = own_agent(sdk)
@@ -106,6 +107,23 @@ def test_older_clients_list_calls_page_by_page(sdk: SdkClient) -> None:
         key = {"pagination_key": found[-1]}
     assert sorted(found) == sorted(made)
     assert sdk.ask("call.list", filter_criteria={"agent_id": [agent_id]}, limit=1, sort_order="ascending") != [found[0]]
+
+
+@every_form
+@generations("5.64", "6.2", "node")
+@pytest.mark.covers("call.list")
+def test_calls_are_listed_to_the_last_page(sdk: SdkClient) -> None:
+    agent_id = own_agent(sdk)
+    made = [ended_web_call(sdk, agent_id) for _ in range(3)]
+    wanted = {"agent": [{"agent_id": agent_id}]}
+    down = [call["call_id"] for call in all_items(sdk, "call.list", limit=2, filter_criteria=wanted)]
+    up = [
+        call["call_id"] for call in all_items(sdk, "call.list", limit=1, filter_criteria=wanted, sort_order="ascending")
+    ]
+    assert down == up[::-1]
+    assert sorted(down) == sorted(made)
+    counted = sdk.ask("call.list", limit=1, skip=1, filter_criteria=wanted, include_total=True)
+    assert (counted["total"], [call["call_id"] for call in counted["items"]]) == (3, [down[1]])
 
 
 @every_form

@@ -43,6 +43,13 @@ def test_each_refusal_is_the_error_the_client_has_for_it(sdk: SdkClient) -> None
     assert stranger.body["message"] == "API key is missing or invalid."
 
 
+@every_form
+@generations("5.64", "6.2", "node")
+def test_a_version_that_is_not_there_is_not_found(sdk: SdkClient) -> None:
+    missing = refusal(sdk, "agent.publish", "demo", version=99)
+    assert (missing.type, missing.status) == ("NotFoundError", 404)
+
+
 @every_generation
 def test_a_busy_server_is_asked_again_when_it_said(
     sdk_process: Callable[[Generation], SdkProcess], slow_server: ServerProcess, generation: Generation
