@@ -24,7 +24,8 @@ RetoldError
 |   |-- LlmOpenFailed          the LLM websocket never opened, or closed without a code
 |   |-- LlmConnectionLost      keepalive lost and the reconnects used up
 |   |-- LlmRuntimeFailed       the LLM websocket closed with an unexpected code
-|   `-- LlmCorruptPayload      a binary frame from the LLM server
+|   |-- LlmCorruptPayload      a binary frame from the LLM server
+|   `-- EngineNotRun           the agent's response engine is of a kind this server does not run
 |-- UnreadableAudio            an audio file is damaged or of a kind we do not read
 |-- ScenarioInvalid            a scenario of `retold call` cannot be played
 |-- CallNotPlaced              `retold call` cannot reach its server, or is refused
@@ -198,6 +199,10 @@ class LlmRuntimeFailed(CallFailed):
 
 class LlmCorruptPayload(CallFailed):
     """The LLM server sent a frame that the protocol forbids."""
+
+
+class EngineNotRun(CallFailed):
+    """The agent's response engine is of a kind that this server keeps and does not run."""
 
 
 class UnreadableAudio(RetoldError):

@@ -131,7 +131,7 @@ def _warn_of_unserved(response: Response, context: ApiContext, agent: Agent) -> 
         warn(response, "opt_in_signed_url is kept and not honoured: files are behind addresses that cannot be guessed")
     if not isinstance(agent.response_engine, CustomLlm):
         kind = agent.response_engine.type
-        warn(response, f"response_engine.type {kind} is kept and not run yet: calls end error_llm_websocket_open")
+        warn(response, f"response_engine.type {kind} is kept and not run yet: its calls say so and end error_retell")
     deps = context.deps
     if our_voice(agent.voice_id, deps.voices.voice_ids, deps.settings.voice_map) is None:
         warn(response, f"voice_id {agent.voice_id!r} is not installed here and is spoken by the default voice")

@@ -5,7 +5,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette import status
 
-from retold.api.agents import find_agent
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import context_of
@@ -32,8 +31,10 @@ async def register(
 ) -> dict[str, Any]:
     """Register a call; its audio must come within five minutes, by default."""
     context = context_of(request)
-    agent = await find_agent(context, org, body.agent_id, body.agent_version)
+    found = await context.deps.store.agents.resolve(org, body.agent_id, body.agent_version)
     details = CallDetails(
+        agent_tag=found.tag,
+        tag_variables=found.dynamic_variables,
         metadata=body.metadata,
         dynamic_variables=body.retell_llm_dynamic_variables,
         agent_override=body.agent_override,
@@ -41,7 +42,7 @@ async def register(
         to_number=body.to_number,
         direction=body.direction,
     )
-    record = await register_phone_call(context.deps, org, agent, details)
+    record = await register_phone_call(context.deps, org, found.agent, details)
     warn_of_ignored(response, sent, body)
     return record.call.wire()
 
@@ -56,8 +57,10 @@ async def make_phone_call(request: Request, org: OrgId, body: PhoneCallRequest) 
             field="override_agent_id",
             fix="send override_agent_id",
         )
-    agent = await find_agent(context, org, body.override_agent_id, body.override_agent_version)
+    found = await context.deps.store.agents.resolve(org, body.override_agent_id, body.override_agent_version)
     details = CallDetails(
+        agent_tag=found.tag,
+        tag_variables=found.dynamic_variables,
         metadata=body.metadata,
         dynamic_variables=body.retell_llm_dynamic_variables,
         agent_override=body.agent_override,
@@ -65,4 +68,4 @@ async def make_phone_call(request: Request, org: OrgId, body: PhoneCallRequest) 
         to_number=body.to_number,
         custom_sip_headers=body.custom_sip_headers,
     )
-    return await create_phone_call(context.deps, org, agent, details)
+    return await create_phone_call(context.deps, org, found.agent, details)

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 from starlette import status
 
-from retold.api.agents import find_agent
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.calls import find_call_json
@@ -47,13 +46,15 @@ async def register(
     """Register a call for the audio websocket; the encoding and rate are those of both directions."""
     context = context_of(request)
     _check_audio(body)
-    agent = await find_agent(context, org, body.agent_id, None)
+    found = await context.deps.store.agents.resolve(org, body.agent_id, None)
     record = await register_call(
         context.deps,
         org,
-        agent,
+        found.agent,
         CallAudio(encoding=body.audio_encoding, sample_rate=body.sample_rate, protocol=body.audio_websocket_protocol),
         CallDetails(
+            agent_tag=found.tag,
+            tag_variables=found.dynamic_variables,
             metadata=body.metadata,
             dynamic_variables=body.retell_llm_dynamic_variables,
             from_number=body.from_number,

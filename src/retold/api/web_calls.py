@@ -5,7 +5,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette import status
 
-from retold.api.agents import find_agent
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import context_of
@@ -41,12 +40,14 @@ async def create_v3(request: Request, response: Response, org: Org, body: WebCal
 
 async def _create(request: Request, org: OrgId, body: WebCallRequest) -> CallRecord:
     context = context_of(request)
-    agent = await find_agent(context, org, body.agent_id, body.agent_version)
+    found = await context.deps.store.agents.resolve(org, body.agent_id, body.agent_version)
     details = CallDetails(
+        agent_tag=found.tag,
+        tag_variables=found.dynamic_variables,
         metadata=body.metadata,
         dynamic_variables=body.retell_llm_dynamic_variables,
         agent_override=body.agent_override,
         current_node_id=body.current_node_id,
         current_state=body.current_state,
     )
-    return await create_web_call(context.deps, org, agent, details)
+    return await create_web_call(context.deps, org, found.agent, details)

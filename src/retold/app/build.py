@@ -30,11 +30,12 @@ from retold.domain.api_key import NewKey
 from retold.domain.call import Call
 from retold.domain.response_engine import CustomLlm
 from retold.engine.session import CallSession
-from retold.errors import Conflict, LlmOpenFailed, StorageError
+from retold.errors import Conflict, StorageError
 from retold.ids import DEFAULT_ORG_ID, hash_api_key, new_api_key
 from retold.outbound import Outbound
 from retold.ports import Responder
 from retold.responders.custom_llm import CustomLlm as CustomLlmResponder
+from retold.responders.unserved import Unserved
 from retold.settings import Settings, revealed
 from retold.storage.disk import Disk
 from retold.storage.lock import folder_lock
@@ -166,7 +167,8 @@ class App:
     def _responder(self, call: Call, agent: Agent) -> Responder:
         engine = agent.response_engine
         if not isinstance(engine, CustomLlm):
-            raise LlmOpenFailed(f"this server does not run agents of the type {engine.type} yet; use custom-llm")
+            log.warning("engine_not_run", call_id=call.call_id, type=engine.type, fix="use custom-llm")
+            return Unserved(f"response engines of the type {engine.type}")
         return CustomLlmResponder(engine.llm_websocket_url, call, self._outbound, self.settings, self._clock)
 
     async def _first_start(self) -> None:

@@ -1,7 +1,7 @@
 """Making calls: what is checked before one exists, and the row that no crash can lose."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
@@ -25,6 +25,9 @@ class CallDetails:
 
     metadata: Mapping[str, Any] | None = None
     dynamic_variables: Mapping[str, Any] | None = None
+    agent_tag: str | None = None
+    tag_variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the agent's tag brings along; the request's own variables go before them."""
     agent_override: AgentOverride | None = None
     current_node_id: str | None = None
     current_state: str | None = None
@@ -103,14 +106,16 @@ def _record(deps: Deps, org_id: OrgId, agent: Agent, details: CallDetails, *, jo
 
 
 def _call(agent: Agent, details: CallDetails) -> Call:
+    variables = {**details.tag_variables, **(details.dynamic_variables or {})}
     return Call(
         call_id=new_call_id(),
         agent_id=agent.agent_id,
         agent_version=agent.version,
         agent_name=agent.agent_name,
+        agent_tag=details.agent_tag,
         access_token=new_access_token(),
         metadata=None if details.metadata is None else dict(details.metadata),
-        retell_llm_dynamic_variables=None if details.dynamic_variables is None else dict(details.dynamic_variables),
+        retell_llm_dynamic_variables=variables or (None if details.dynamic_variables is None else {}),
         custom_sip_headers=None if details.custom_sip_headers is None else dict(details.custom_sip_headers),
         from_number=details.from_number,
         to_number=details.to_number,

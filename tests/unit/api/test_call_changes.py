@@ -118,3 +118,17 @@ async def test_concurrency_is_told_in_true_numbers(api: httpx2.AsyncClient) -> N
     answer = (await api.get("/get-concurrency")).json()
     assert (answer["current_concurrency"], answer["concurrency_limit"]) == (0, 20)
     assert answer["concurrency_burst_enabled"] is False
+
+
+async def test_a_call_knows_the_tag_it_was_made_with_and_its_variables(api: httpx2.AsyncClient) -> None:
+    agent = {
+        "response_engine": {"type": "custom-llm", "llm_websocket_url": "wss://x.example.com"},
+        "voice_id": "default",
+    }
+    agent_id = (await api.post("/create-agent", json=agent)).json()["agent_id"]
+    tag = {"tag": "prod", "version": 0, "dynamic_variables": {"zone": "eu", "name": "?"}}
+    assert (await api.post(f"/assign-agent-tag/{agent_id}", json=tag)).is_success
+    body = {"agent_id": agent_id, "agent_version": "prod", "retell_llm_dynamic_variables": {"name": "Ann"}}
+    made = (await api.post("/v2/create-web-call", json=body)).json()
+    assert (made["agent_tag"], made["agent_version"]) == ("prod", 0)
+    assert made["retell_llm_dynamic_variables"] == {"zone": "eu", "name": "Ann"}
