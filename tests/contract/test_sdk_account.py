@@ -1,9 +1,25 @@
-"""Concurrency and the key's own identity, by every generation of the official client that asks for them."""
+"""Voices, concurrency and the key's own identity, by every generation of the official client that asks for them."""
+
+from urllib import request
 
 import pytest
 
 from support.sdk_client import SdkClient
-from support.sdk_plans import every_form, generations, web_call
+from support.sdk_plans import every_form, generations, unknown, web_call
+
+
+@every_form
+@generations("4.6", "4.7", "5.0", "5.64", "6.2", "node")
+@pytest.mark.covers("voice.list", "voice.retrieve")
+def test_voices_are_listed_and_can_be_heard(sdk: SdkClient) -> None:
+    voices = sdk.ask("voice.list")
+    assert voices
+    for voice in voices:
+        assert sdk.ask("voice.retrieve", voice["voice_id"]) == voice
+    heard = next(voice["preview_audio_url"] for voice in voices if voice.get("preview_audio_url"))
+    with request.urlopen(heard, timeout=30) as preview:  # noqa: S310 - our own http address
+        assert preview.read(4) == b"RIFF"
+    unknown(sdk, "voice.retrieve", "no-such-voice")
 
 
 @every_form
