@@ -139,3 +139,36 @@ def test_the_2024_forms_are_served_side_by_side(server: ServerProcess) -> None:
     registered = by_hand(server, "POST", "/register-call", {"agent_id": made["agent_id"], **audio})
     shown = by_hand(server, "GET", f"/get-call/{registered['call_id']}")
     assert {name: shown[name] for name in audio} == audio
+
+
+def test_voices_are_listed_and_retrieved(client: Retell) -> None:
+    voices = client.voice.list()
+    assert voices[0].voice_id == "default"
+    assert client.voice.retrieve("default") == voices[0]
+    with request.urlopen(voices[0].preview_audio_url or "", timeout=10) as answer:  # noqa: S310 - our own address
+        assert answer.read(4) == b"RIFF"
+    with pytest.raises(retell.BadRequestError):
+        client.voice.search(search_query="calm")
+    with pytest.raises(retell.BadRequestError):
+        client.voice.add_resource(provider_voice_id="x", voice_name="x")
+
+
+def test_a_phone_number_is_imported_retrieved_updated_listed_and_deleted(client: Retell) -> None:
+    number = "+14157774444"
+    made = client.phone_number.import_(
+        phone_number=number,
+        termination_uri="trunk.example.com",
+        inbound_agents=[{"agent_id": "demo", "weight": 1}],
+        sip_trunk_auth_username="user",
+        sip_trunk_auth_password="hidden",
+        transport="TLS",
+    )
+    assert made.phone_number_pretty == "+1 (415) 777-4444"
+    assert client.phone_number.retrieve(number) == made
+    assert client.phone_number.update(number, nickname="Front desk").nickname == "Front desk"
+    assert [one.phone_number for one in client.phone_number.list(limit=1, sort_order="ascending").items] == [number]
+    client.phone_number.delete(number)
+    with pytest.raises(retell.UnprocessableEntityError):
+        client.phone_number.retrieve(number)
+    with pytest.raises(retell.BadRequestError):
+        client.phone_number.create(area_code=415)
