@@ -6,7 +6,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, sel
 
 from retold.crash import crash_point
 from retold.storage import access_tables, call_tables, resource_tables
-from retold.storage.tables import metadata
+from retold.storage.tables import limit_indexes, metadata
 
 HEAD = "0006"
 """The newest revision in `versions/`; a test compares."""
@@ -36,6 +36,8 @@ def upgrade(connection: Connection) -> bool:
         return False
     crash_point("migrating")
     if revision is None:
+        if connection.dialect.name != "sqlite":
+            limit_indexes(connection.dialect.name)
         metadata.create_all(connection)
         alembic_version.create(connection)
         connection.execute(alembic_version.insert().values(version_num=HEAD))
