@@ -12,7 +12,7 @@ from retold.errors import StorageAway, StorageBroken, StorageFull
 from retold.storage.backend import Backend
 from retold.storage.disk import Disk
 
-ATTEMPTS = 5
+ATTEMPTS = 10
 """How often a group is tried whose writes collide with another server's."""
 
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import psycopg
 from psycopg import errors
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import BigInteger, Engine, Integer, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
@@ -113,6 +113,9 @@ def _engine(url: URL, session: tuple[str, ...], connections: int) -> Engine:
         isolation_level="REPEATABLE READ",
         connect_args=_CONNECT,
     )
+
+    # A number to compare a column with may be longer than the column: then no row matches, and it is no error.
+    engine.dialect.colspecs = {**engine.dialect.colspecs, Integer: engine.dialect.colspecs[BigInteger]}
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:  # pyright: ignore[reportUnusedFunction] - called by the event

@@ -162,6 +162,7 @@ async def fill(store: Store) -> dict[str, Any]:
         ({}, [5, 4, 3, 2, 1, 0]),
         ({"agent_id": ["agent_a"]}, [5, 3, 1]),
         ({"agent_id": ["agent_a"], "version": [0]}, [3]),
+        ({"version": [2**40]}, []),
         ({"call_status": ["error", "registered"]}, [4, 2, 0]),
         ({"disconnection_reason": ["error_asr"]}, [4, 2]),
         ({"call_type": ["phone_call"]}, []),
