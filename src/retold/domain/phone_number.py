@@ -3,8 +3,6 @@
 import math
 from typing import Annotated, Any, Literal
 
-import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
@@ -82,35 +80,3 @@ class PhoneNumber(BaseModel):
                 if agents[0].agent_version is not None:
                     shape[f"{direction}_agent_version"] = agents[0].agent_version
         return shape
-
-
-def is_e164(number: str) -> bool:
-    """Whether a number is written as E.164 and can exist."""
-    parsed = _parsed(number)
-    return parsed is not None and phonenumbers.is_possible_number(parsed)
-
-
-def pretty(number: str) -> str | None:
-    """The number as people write it, `+1 (415) 777-4444`; None for a number that is not E.164."""
-    parsed = _parsed(number)
-    if parsed is None:
-        return None
-    if parsed.country_code == 1:
-        return f"+1 {phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)}"
-    return phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
-
-
-def area_code(number: str) -> int | None:
-    """The area code of a number in the United States, None for all others."""
-    parsed = _parsed(number)
-    if parsed is None or phonenumbers.region_code_for_number(parsed) != "US":
-        return None
-    return int(str(parsed.national_number)[:3])
-
-
-def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
-    try:
-        parsed = phonenumbers.parse(number, None)
-    except NumberParseException:
-        return None
-    return parsed if phonenumbers.format_number(parsed, PhoneNumberFormat.E164) == number else None

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from retold.domain.agent_options import RequestModel, ShortText
-from retold.domain.phone_number import Country, PhoneNumber, WeightedAgents, area_code, is_e164, pretty
+from retold.domain.e164 import area_code, is_e164, pretty
+from retold.domain.phone_number import Country, PhoneNumber, WeightedAgents
 from retold.errors import InvalidRequest
 
 Url = Annotated[str, Field(max_length=2_048)]

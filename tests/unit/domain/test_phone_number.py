@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from retold.domain.phone_number import PhoneNumber, area_code, is_e164, pretty
+from retold.domain.e164 import area_code, is_e164, pretty
+from retold.domain.phone_number import PhoneNumber
 from retold.domain.phone_number_request import NumberChanges, NumberImport, change_number, import_number
 from retold.errors import InvalidRequest
 
