@@ -46,6 +46,16 @@ TREE: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
     ("llm.retrieve", (AGENT,), {"version": 1}),
     ("llm.create", (), {"mcps": [{"name": "name", "url": "url", "timeout_ms": 0}], "general_prompt": "You are ..."}),
     ("llm.list", (), {"limit": 1000, "pagination_key": "pagination_key", "sort_order": "ascending"}),
+    ("phone_number.delete", ("+14157774444",), {}),
+    ("phone_number.retrieve", ("+14157774444",), {}),
+    ("phone_number.import_", (), {"phone_number": "+14157774444", "termination_uri": "someuri.pstn.twilio.com"}),
+    (
+        "phone_number.update",
+        ("+14157774444",),
+        {"inbound_agents": [{"agent_id": OTHER_AGENT, "weight": 0.5, "agent_version": "latest_published"}]},
+    ),
+    ("voice.retrieve", ("retell-Cimo",), {}),
+    ("call.list", (), {"limit": 1000, "pagination_key": "pagination_key", "include_total": True}),
     ("concurrency.retrieve", (), {}),
     ("identity.retrieve", (), {}),
 ]

@@ -58,7 +58,7 @@ class App:
     store: Store
 
     def __init__(self, settings: Settings, clock: Clock, disk: Disk, *, has_fixtures: bool = False) -> None:
-        self.settings = settings
+        self.settings = settings.model_copy(update={"voice_map": fixtures.VOICES}) if has_fixtures else settings
         self.has_fixtures = has_fixtures
         self.first_key: str | None = None
         """The API key that this start made, because there was none: to be shown once."""

@@ -6,6 +6,7 @@ such as a cursor called "pagination_key", are taken out. All else is the server 
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -18,9 +19,10 @@ from retold.domain.agent import Agent
 from retold.domain.api_key import NewKey
 from retold.domain.call import Call, CallRecord
 from retold.domain.llm import Llm
+from retold.domain.phone_number import AgentWeight, PhoneNumber, SipTrunk
 from retold.domain.reasons import CallStatus, DisconnectionReason
 from retold.domain.response_engine import CustomLlm
-from retold.errors import StorageError
+from retold.errors import NotFound, StorageError
 from retold.ids import DEFAULT_ORG_ID, CallId, hash_api_key, new_call_id, new_path_token
 from retold.storage.store import Store
 
@@ -35,6 +37,8 @@ CALLS = (
     "call_a4441234567890777c4a4a123e6",
     "call_id",
 )
+NUMBER = "+14157774444"
+VOICES = {"retell-Cimo": "default"}
 VERSIONS = 16
 """Version 0 is published, the others are drafts: the tree names 0, 1, 12, 15 and `latest_published`."""
 PLACEHOLDERS: tuple[tuple[str, object, object], ...] = (
@@ -43,6 +47,8 @@ PLACEHOLDERS: tuple[tuple[str, object, object], ...] = (
     ("timeout_ms", 0, None),
     ("url", "url", "https://fixtures.invalid/"),
     ("foo", "string", None),
+    ("weight", 0.5, 1),
+    ("destination_state_name", "destination_state_name", "information_collection"),
 )
 """Fields with a value that is well typed and means nothing, and what is taken instead; None takes the field out."""
 _CALL_MS = 60_000
@@ -82,6 +88,8 @@ class Fixtures:
         scope = {**scope, "query_string": _query(scope)}
         named = {*scope["path"].split("/"), *_texts(_json(body))}
         await self._put(named)
+        if NUMBER in named:
+            await self._put_number(is_wanted=not scope["path"].startswith("/import"))
         if scope["method"] == "DELETE":
             scope = await self._with_a_copy(scope)
         await self._application(_with_length(scope, body), _replay(body, receive), send)
@@ -99,6 +107,13 @@ class Fixtures:
         for call_id in named.intersection(CALLS):
             if await self._store.find_call(DEFAULT_ORG_ID, CallId(call_id)) is None:
                 await self._store.create_call(_ended_call(call_id, now_ms))
+
+    async def _put_number(self, *, is_wanted: bool) -> None:
+        with suppress(NotFound):
+            await self._store.numbers.delete(DEFAULT_ORG_ID, NUMBER)
+        if is_wanted:
+            await self._put({AGENTS[1]})
+            await self._store.numbers.create(DEFAULT_ORG_ID, _number(self._clock.wall_ms()), None)
 
     async def _with_a_copy(self, scope: Scope) -> Scope:
         """Point the deletion of a call at a copy: an erased call's id never comes back."""
@@ -118,6 +133,15 @@ def _agent(agent_id: str, version: int, now_ms: int) -> Agent:
         last_modification_timestamp=now_ms,
         response_engine=CustomLlm(llm_websocket_url="wss://fixtures.invalid/llm"),
         voice_id="default",
+    )
+
+
+def _number(now_ms: int) -> PhoneNumber:
+    return PhoneNumber(
+        phone_number=NUMBER,
+        last_modification_timestamp=now_ms,
+        outbound_agents=[AgentWeight(agent_id=AGENTS[1], weight=1)],
+        sip_outbound_trunk_config=SipTrunk(termination_uri="fixtures.invalid"),
     )
 
 
