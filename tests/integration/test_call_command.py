@@ -20,7 +20,7 @@ from support.audio_client import tone
 from support.llm_server import Peer, llm_server
 from support.server import SCRIPTED_SPEECH, ServerProcess, running_server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 COMMAND_TIMEOUT_S = 90
 GREETING = "good morning how can I help you today my friend"

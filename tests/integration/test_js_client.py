@@ -15,7 +15,7 @@ import pytest
 from support.llm_server import Peer, llm_server
 from support.server import ServerProcess, running_server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 JS_FOLDER = Path(__file__).parent / "js"
 CACHE_FOLDER = Path(__file__).parents[2] / ".cache" / "js-client"
