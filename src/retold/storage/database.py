@@ -198,7 +198,7 @@ class Database:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             engines = self._backend.open()
-            self._groups = Groups(self._backend, engines[0], self._disk)
+            self._groups = Groups(self._backend, engines[0], self._disk, self._closing)
             if not self._ballast.load():
                 self._health = StorageHealth.FULL
             self._look_at_space()

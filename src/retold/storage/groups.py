@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-import time
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -53,8 +53,9 @@ class Outcome:
 class Groups:
     """The transactions of a writer's thread."""
 
-    def __init__(self, backend: Backend, writer: Engine, disk: Disk) -> None:
+    def __init__(self, backend: Backend, writer: Engine, disk: Disk, closing: threading.Event) -> None:
         self._backend = backend
+        self._closing = closing
         self._writer = writer
         self._disk = disk
 
@@ -69,7 +70,7 @@ class Groups:
             except Exception as error:
                 if not self._backend.is_collision(error):
                     raise
-                time.sleep(random.uniform(0, LONGEST_PAUSE_S))  # noqa: S311 - no secret
+                self._closing.wait(random.uniform(0, LONGEST_PAUSE_S))  # noqa: S311 - no secret
         return self._attempt(batch, lambda _: False)
 
     def _attempt(self, batch: Sequence[Job | Entry], is_collision: Callable[[BaseException], bool]) -> list[Outcome]:
