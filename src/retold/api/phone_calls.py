@@ -1,5 +1,6 @@
 """Phone calls: outbound ones, and those that somebody else's telephony brings here."""
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -8,7 +9,7 @@ from starlette import status
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import context_of
-from retold.calls.create import CallDetails, create_phone_call, register_phone_call
+from retold.calls.create import create_phone_call, details_of, register_phone_call
 from retold.domain.call import CallRecord
 from retold.domain.call_request import PhoneCallRequest, RegisterPhoneCallRequest
 from retold.errors import InvalidRequest
@@ -32,12 +33,8 @@ async def register(
     """Register a call; its audio must come within five minutes, by default."""
     context = context_of(request)
     found = await context.deps.store.agents.resolve(org, body.agent_id, body.agent_version)
-    details = CallDetails(
-        agent_tag=found.tag,
-        tag_variables=found.dynamic_variables,
-        metadata=body.metadata,
-        dynamic_variables=body.retell_llm_dynamic_variables,
-        agent_override=body.agent_override,
+    details = replace(
+        details_of(found, body),
         from_number=body.from_number,
         to_number=body.to_number,
         direction=body.direction,
@@ -58,12 +55,8 @@ async def make_phone_call(request: Request, org: OrgId, body: PhoneCallRequest) 
             fix="send override_agent_id",
         )
     found = await context.deps.store.agents.resolve(org, body.override_agent_id, body.override_agent_version)
-    details = CallDetails(
-        agent_tag=found.tag,
-        tag_variables=found.dynamic_variables,
-        metadata=body.metadata,
-        dynamic_variables=body.retell_llm_dynamic_variables,
-        agent_override=body.agent_override,
+    details = replace(
+        details_of(found, body),
         from_number=body.from_number,
         to_number=body.to_number,
         custom_sip_headers=body.custom_sip_headers,

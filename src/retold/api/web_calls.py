@@ -1,5 +1,6 @@
 """Creating web calls: v2 answers with the whole call, v3 with what a client needs to join."""
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -8,7 +9,7 @@ from starlette import status
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import context_of
-from retold.calls.create import CallDetails, create_web_call
+from retold.calls.create import create_web_call, details_of
 from retold.domain.call import CallRecord
 from retold.domain.call_request import WebCallRequest
 from retold.ids import OrgId
@@ -41,12 +42,8 @@ async def create_v3(request: Request, response: Response, org: Org, body: WebCal
 async def _create(request: Request, org: OrgId, body: WebCallRequest) -> CallRecord:
     context = context_of(request)
     found = await context.deps.store.agents.resolve(org, body.agent_id, body.agent_version)
-    details = CallDetails(
-        agent_tag=found.tag,
-        tag_variables=found.dynamic_variables,
-        metadata=body.metadata,
-        dynamic_variables=body.retell_llm_dynamic_variables,
-        agent_override=body.agent_override,
+    details = replace(
+        details_of(found, body),
         current_node_id=body.current_node_id,
         current_state=body.current_state,
     )

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import orjson
 
 from retold.calls.deps import Deps
-from retold.domain.agent import Agent
+from retold.domain.agent import Agent, ResolvedAgent
 from retold.domain.call import Call, CallAudio, CallRecord
-from retold.domain.call_request import AgentOverride
+from retold.domain.call_request import AgentOverride, CallRequest
 from retold.errors import InvalidRequest, StorageError, Unavailable
 from retold.ids import OrgId, new_access_token, new_call_id, new_path_token
 from retold.ports import Voices
@@ -39,6 +39,17 @@ class CallDetails:
 
 
 NO_DETAILS = CallDetails()
+
+
+def details_of(found: ResolvedAgent, asked: CallRequest) -> CallDetails:
+    """What every way of making a call says of it, and what the agent's tag adds."""
+    return CallDetails(
+        agent_tag=found.tag,
+        tag_variables=found.dynamic_variables,
+        metadata=asked.metadata,
+        dynamic_variables=asked.retell_llm_dynamic_variables,
+        agent_override=asked.agent_override,
+    )
 
 
 async def create_web_call(deps: Deps, org_id: OrgId, agent: Agent, details: CallDetails = NO_DETAILS) -> CallRecord:

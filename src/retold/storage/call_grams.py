@@ -21,9 +21,9 @@ CREATE_GRAMS: Final = (
 _NAMES: Final = ", ".join(GRAM_FIELDS)
 _VALUES: Final = ", ".join(f":{name}" for name in GRAM_FIELDS)
 # The names are ours, and the values are parameters.
-_INSERT: Final = text(f"INSERT INTO call_gram (rowid, {_NAMES}) VALUES (:row_id, {_VALUES})")  # noqa: S608
+_INSERT: Final = text(f"INSERT INTO call_gram (rowid, {_NAMES}) VALUES (:row_id, {_VALUES})")  # noqa: S608 - as said
 _DELETE: Final = text(
-    f"INSERT INTO call_gram (call_gram, rowid, {_NAMES}) VALUES ('delete', :row_id, {_VALUES})"  # noqa: S608
+    f"INSERT INTO call_gram (call_gram, rowid, {_NAMES}) VALUES ('delete', :row_id, {_VALUES})"  # noqa: S608 - as said
 )
 
 

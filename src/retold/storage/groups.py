@@ -113,6 +113,7 @@ class Groups:
                 self._disk.database("statement")
                 return Outcome(job, result=work(connection))
         except Exception as error:
+            # The border of a job: what is wrong with it alone is for who asked, and the group goes on without it.
             failure = self._backend.failure(error)
             if isinstance(failure, StorageFull | StorageAway | StorageBroken) or is_collision(error):
                 raise
