@@ -38,7 +38,8 @@ class CallChanges:
         if self.custom_attributes is not None:
             attributes = {**(call.custom_attributes or {}), **self.custom_attributes}
             call = call.model_copy(update={"custom_attributes": attributes})
-        return record.model_copy(update={"call": call})
+        kept = {} if call.stores_sensitive_data else {"tool_latencies_json": None}
+        return record.model_copy(update={"call": call, **kept})
 
 
 async def update_finished(deps: Deps, org_id: OrgId, call_id: CallId, changes: CallChanges) -> CallRecord | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import orjson
 from structlog.stdlib import get_logger
 
 from retold.crash import crash_point
@@ -157,6 +158,9 @@ def _finished(record: CallRecord, report: CallReport, start_wall_ms: int) -> Cal
         fields["transcript"] = as_text(report.utterances)
         fields["transcript_object"] = [utterance.wire() for utterance in report.utterances]
         fields["transcript_with_tool_calls"] = [item.wire() for item in report.items]
+        if report.tool_latencies_ms:
+            latencies = orjson.dumps(report.tool_latencies_ms).decode()
+            record = record.model_copy(update={"tool_latencies_json": latencies})
     return with_call(record, **fields)
 
 

@@ -5,6 +5,7 @@ Fields: Retell's "Get Call" page of 2024 plus their successors in SDK 6.2.13; ab
 
 from typing import Any, Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from retold.domain.call_parts import (
@@ -175,8 +176,13 @@ class CallRecord(BaseModel):
     variable_overrides_json: str | None = None
     """Dynamic variables set while the call runs; they go before those it was created with."""
     is_recording_complete: bool = True
-    tool_latencies_ms: dict[str, float] = Field(default_factory=dict)
-    """From a tool's call to its result, by `tool_call_id`; calls can be found by them."""
+    tool_latencies_json: str | None = None
+    """From a tool's call to its result in milliseconds, by `tool_call_id`; calls can be found by them."""
+
+    @property
+    def tool_latencies_ms(self) -> dict[str, float]:
+        """The same, parsed."""
+        return orjson.loads(self.tool_latencies_json or "{}")
 
     @property
     def unjoined_reason(self) -> DisconnectionReason:

@@ -1,6 +1,6 @@
 """Pure folds: timeline in, report out. Nothing here is measured; everything was already an event."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -22,6 +22,8 @@ class CallReport:
     items: tuple[TranscriptItem, ...]
     """The utterances with tool calls woven in at the word at which they happened."""
     latency: CallLatency
+    tool_latencies_ms: Mapping[str, float]
+    """From a tool's call to its result, by `tool_call_id`."""
 
 
 @dataclass(slots=True)
@@ -90,6 +92,24 @@ class LatencyFold:
         )
 
 
+@dataclass(slots=True)
+class ToolFold:
+    """How long tools took, by `tool_call_id`; one that is called again under its id counts with its last result."""
+
+    latencies_ms: dict[str, float] = field(default_factory=dict[str, float])
+    _started_ms: dict[str, float] = field(default_factory=dict[str, float])
+
+    def apply(self, event: t.AnyEvent) -> None:
+        """Take one event."""
+        match event:
+            case t.ToolCallStarted(tool_call_id=tool_call_id):
+                self._started_ms[tool_call_id] = event.at_ms
+            case t.ToolCallEnded(tool_call_id=tool_call_id) if tool_call_id in self._started_ms:
+                self.latencies_ms[tool_call_id] = event.at_ms - self._started_ms.pop(tool_call_id)
+            case _:
+                pass
+
+
 def _first(known_ms: float | None, at_ms: float) -> float:
     return at_ms if known_ms is None else known_ms
 
@@ -101,11 +121,12 @@ def fold(events: Iterable[t.AnyEvent], *, end_ms: float | None = None) -> CallRe
     first EndIntended says why: what fails while a call is taken down is not its reason. Without one the call died with
     its process: error_retell.
     """
-    transcript, latency = TranscriptFold(), LatencyFold()
+    transcript, latency, tools = TranscriptFold(), LatencyFold(), ToolFold()
     end, last_ms = None, 0.0
     for event in events:
         transcript.apply(event)
         latency.apply(event)
+        tools.apply(event)
         last_ms = max(last_ms, event.at_ms)
         if isinstance(event, t.EndIntended):
             end = end or event
@@ -118,4 +139,5 @@ def fold(events: Iterable[t.AnyEvent], *, end_ms: float | None = None) -> CallRe
         utterances=transcript.utterances(),
         items=transcript.items(),
         latency=latency.latency(),
+        tool_latencies_ms=tools.latencies_ms,
     )

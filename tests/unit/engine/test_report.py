@@ -170,6 +170,16 @@ def test_a_result_keeps_its_outcome() -> None:
     assert fold([tool_ended(5)]).items == (ToolCallResult("t1", "ok", successful=True),)
 
 
+def test_a_tool_takes_from_its_call_to_its_result() -> None:
+    report = fold([tool_started(100), tool_started(150, "t2"), tool_ended(350), tool_ended(400, "never called")])
+    assert report.tool_latencies_ms == {"t1": 250}
+
+
+def test_a_tool_that_is_called_again_under_its_id_counts_with_its_last_result() -> None:
+    report = fold([tool_started(100), tool_ended(350), tool_started(400), tool_ended(410), tool_ended(900)])
+    assert report.tool_latencies_ms == {"t1": 10}
+
+
 # --- latency --------------------------------------------------------------------------------------
 
 
