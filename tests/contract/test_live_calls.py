@@ -131,6 +131,7 @@ def test_listening_and_taking_over_are_refused_by_name(client: Retell) -> None:
 
 
 def test_every_other_call_method_of_the_sdk(client: Retell) -> None:
+    client.phone_number.import_(phone_number=AGENT_NUMBERS["from_number"], termination_uri="trunk.example.com")
     placed = client.call.create_phone_call(
         **AGENT_NUMBERS, override_agent_id="demo", override_agent_version="latest", custom_sip_headers={"X-A": "b"}
     )

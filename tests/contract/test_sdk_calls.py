@@ -12,6 +12,7 @@ from support.sdk_plans import (
     every_generation,
     generations,
     own_agent,
+    own_number,
     unknown,
     web_call,
 )
@@ -72,11 +73,12 @@ def test_a_phone_call_is_registered(sdk: SdkClient) -> None:
 @pytest.mark.covers("call.create_phone_call")
 def test_an_outbound_call_is_made(sdk: SdkClient) -> None:
     agent_id = own_agent(sdk)
-    asked = {"from_number": "+14155550100", "to_number": "+14155550101", "override_agent_id": agent_id}
+    from_number = own_number(sdk)
+    asked = {"from_number": from_number, "to_number": "+14155550101", "override_agent_id": agent_id}
     made = sdk.ask("call.create_phone_call", **asked, **OWN)
     assert (made["call_type"], made["call_status"], made["direction"]) == ("phone_call", "registered", "outbound")
     assert {name: made[name] for name in ("from_number", "to_number", "agent_id", *OWN)} == {
-        "from_number": "+14155550100",
+        "from_number": from_number,
         "to_number": "+14155550101",
         "agent_id": agent_id,
         **OWN,
@@ -87,7 +89,7 @@ def test_an_outbound_call_is_made(sdk: SdkClient) -> None:
 @pytest.mark.covers("call.create_phone_call")
 def test_an_outbound_call_with_a_key_of_its_own_is_made_once(sdk: SdkClient) -> None:
     agent_id = own_agent(sdk)
-    asked = {"from_number": "+14155550100", "to_number": "+14155550101", "override_agent_id": agent_id}
+    asked = {"from_number": own_number(sdk), "to_number": "+14155550101", "override_agent_id": agent_id}
     key = f"once-for-{agent_id}"
     first = sdk.ask("call.create_phone_call", idempotency_key=key, **asked)
     assert sdk.ask("call.create_phone_call", idempotency_key=key, **asked)["call_id"] == first["call_id"]

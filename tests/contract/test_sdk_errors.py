@@ -1,7 +1,6 @@
 """What the official clients make of refusals, of busy moments and of answers that are lost."""
 
 import json
-import secrets
 from collections.abc import Callable, Generator
 from typing import Any
 from urllib import request
@@ -10,7 +9,7 @@ import pytest
 
 from support.lossy_front import lossy_front
 from support.sdk_client import Generation, SdkClient, SdkError, SdkProcess
-from support.sdk_plans import brain, every_form, every_generation, generations, own_agent
+from support.sdk_plans import brain, every_form, every_generation, generations, own_agent, own_number
 from support.server import ServerProcess, running_server
 
 
@@ -80,7 +79,7 @@ def test_a_lost_answer_is_asked_for_again(sdk: SdkClient) -> None:
 
 @generations("6.2")
 def test_an_outbound_call_whose_answer_was_lost_is_made_once(sdk: SdkClient) -> None:
-    from_number = f"+1415{secrets.randbelow(10_000_000):07}"
+    from_number = own_number(sdk)
     asked = {"from_number": from_number, "to_number": "+14155550101", "override_agent_id": own_agent(sdk)}
     key = f"lost-{from_number}"
     with lossy_front(sdk.url) as front, sdk.changed(base_url=front.url):

@@ -10,9 +10,9 @@ from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import context_of
 from retold.calls.create import create_phone_call, details_of, register_phone_call
+from retold.calls.numbers import outbound_agent
 from retold.domain.call import CallRecord
 from retold.domain.call_request import PhoneCallRequest, RegisterPhoneCallRequest
-from retold.errors import InvalidRequest
 from retold.ids import OrgId
 
 router = APIRouter(tags=["call"], route_class=JsonRoute)
@@ -48,13 +48,7 @@ async def make_phone_call(request: Request, org: OrgId, body: PhoneCallRequest) 
     """Create an outbound call. Raises InvalidRequest and NotFound."""
     context = context_of(request)
     body.check_numbers()
-    if body.override_agent_id is None:
-        raise InvalidRequest(
-            f"no agent is known for calls from {body.from_number}",
-            field="override_agent_id",
-            fix="send override_agent_id",
-        )
-    found = await context.deps.store.agents.resolve(org, body.override_agent_id, body.override_agent_version)
+    found = await outbound_agent(context.deps, org, body)
     details = replace(
         details_of(found, body),
         from_number=body.from_number,

@@ -32,12 +32,17 @@ def pretty(number: str) -> str | None:
 
 def area_code(number: str) -> int | None:
     """The area code of a number in the United States, None for all others."""
-    from phonenumbers import region_code_for_number  # noqa: PLC0415 - as said above
+    parsed = _parsed(number)
+    return int(str(parsed.national_number)[:3]) if parsed is not None and country(number) == "US" else None
+
+
+def country(number: str) -> str | None:
+    """The country of a number by ISO 3166-1, `US`; None for a number that is of none, or not E.164."""
+    from phonenumbers import REGION_CODE_FOR_NON_GEO_ENTITY, region_code_for_number  # noqa: PLC0415 - as said above
 
     parsed = _parsed(number)
-    if parsed is None or region_code_for_number(parsed) != "US":
-        return None
-    return int(str(parsed.national_number)[:3])
+    region = None if parsed is None else region_code_for_number(parsed)
+    return None if region == REGION_CODE_FOR_NON_GEO_ENTITY else region
 
 
 def _parsed(number: str) -> "PhoneNumber | None":

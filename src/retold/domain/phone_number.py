@@ -7,6 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from retold.domain.agent_options import RequestModel, ShortText
+from retold.domain.e164 import country
+from retold.errors import InvalidRequest
 
 Country = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2."""
@@ -70,6 +72,30 @@ class PhoneNumber(BaseModel):
         """Every agent it names."""
         lists = (self.inbound_agents, self.outbound_agents, self.inbound_sms_agents, self.outbound_sms_agents)
         return [agent for agents in lists for agent in agents or []]
+
+    def outbound_agent(self, share: float) -> AgentWeight | None:
+        """The agent for a call that goes out, None when it has none; `share`, from 0 to 1, is drawn by lot."""
+        agents = self.outbound_agents or []
+        for agent in agents:
+            share -= agent.weight
+            if share < 0:
+                return agent
+        # Weights may miss 1 by what rounding takes.
+        return agents[-1] if agents else None
+
+    def check_destination(self, to_number: str) -> None:
+        """Raise InvalidRequest for a number in a country that it may not call."""
+        allowed = self.allowed_outbound_country_list
+        if not allowed:
+            return
+        where = country(to_number)
+        if where not in allowed:
+            raise InvalidRequest(
+                f"phone number {self.phone_number} may not call {to_number!r} in {where or 'an unknown country'};"
+                f" it may call {', '.join(allowed)}",
+                field="to_number",
+                fix="PATCH /update-phone-number changes allowed_outbound_country_list",
+            )
 
     def wire(self) -> dict[str, Any]:
         """The number as the API shows it; a single agent also in the fields before the weighted lists."""

@@ -42,9 +42,9 @@ class NumberStore:
 
         await self._database.write(work)
 
-    async def find(self, org_id: OrgId, number: str) -> PhoneNumber:
-        """The number. Raises NotFound."""
-        return await self._database.read(lambda connection: _found(connection, org_id, number))
+    async def find(self, org_id: OrgId, number: str, *, field: str = "phone_number") -> PhoneNumber:
+        """The number. Raises NotFound, which names the `field` of the request that the number stood in."""
+        return await self._database.read(lambda connection: _found(connection, org_id, number, field))
 
     async def change(
         self, org_id: OrgId, number: str, change: Callable[[PhoneNumber], PhoneNumber], password: str | None
@@ -103,10 +103,10 @@ def _body(connection: Connection, org_id: OrgId, number: str) -> str | None:
     return connection.scalar(select(phone_number.c.body).where(_is(org_id, number)))
 
 
-def _found(connection: Connection, org_id: OrgId, number: str) -> PhoneNumber:
+def _found(connection: Connection, org_id: OrgId, number: str, field: str = "phone_number") -> PhoneNumber:
     body = _body(connection, org_id, number)
     if body is None:
-        raise unknown("phone number", number, field="phone_number", lists="GET /v2/list-phone-numbers")
+        raise unknown("phone number", number, field=field, lists="GET /v2/list-phone-numbers")
     return PhoneNumber.model_validate_json(body)
 
 

@@ -191,6 +191,8 @@ async def test_old_answers_are_swept_and_their_keys_are_free_again(app: App) -> 
 
 async def test_the_field_of_create_phone_call_does_the_same(api: httpx2.AsyncClient) -> None:
     numbers = {"from_number": "+14155550100", "to_number": "+14155550101", "override_agent_id": "demo"}
+    trunk = {"phone_number": numbers["from_number"], "termination_uri": "trunk.example.com"}
+    assert (await api.post("/import-phone-number", json=trunk)).status_code == 201
     answers = [await api.post("/v2/create-phone-call", json=numbers | {"idempotency_key": "k"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 201]
     assert answers[0].content == answers[1].content

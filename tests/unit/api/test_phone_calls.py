@@ -17,6 +17,25 @@ NUMBERS = {"from_number": "+14157774444", "to_number": "+12137774445"}
 OUTBOUND = {**NUMBERS, "override_agent_id": "demo"}
 
 
+@pytest.fixture
+async def api(api: httpx2.AsyncClient) -> httpx2.AsyncClient:
+    """The API of an organisation that has brought its number along."""
+    trunk = {"phone_number": NUMBERS["from_number"], "termination_uri": "trunk.example.com"}
+    assert (await api.post("/import-phone-number", json=trunk)).status_code == 201
+    return api
+
+
+async def bind(api: httpx2.AsyncClient, **fields: Any) -> None:
+    answer = await api.patch(f"/update-phone-number/{NUMBERS['from_number']}", json=fields)
+    assert answer.status_code == 200, answer.text
+
+
+async def make_agent(api: httpx2.AsyncClient, name: str) -> str:
+    engine = {"type": "custom-llm", "llm_websocket_url": "wss://a.example.com"}
+    agent = {"voice_id": "default", "response_engine": engine, "agent_name": name}
+    return (await api.post("/create-agent", json=agent)).json()["agent_id"]
+
+
 async def ended(api: httpx2.AsyncClient, call_id: str) -> dict[str, Any]:
     with anyio.fail_after(10):
         while True:
@@ -40,10 +59,55 @@ async def test_an_outbound_call_is_taken_and_ends_at_once_as_not_connected(api: 
     assert "start_timestamp" not in call
 
 
+async def test_a_call_has_the_outbound_agent_of_its_number(api: httpx2.AsyncClient) -> None:
+    agent_id = await make_agent(api, "caller")
+    assert (await api.post("/create-agent-version/" + agent_id, json={"base_version": 0})).status_code == 201
+    await bind(api, outbound_agents=[{"agent_id": agent_id, "agent_version": 0, "weight": 1}])
+    call = (await api.post("/v2/create-phone-call", json=NUMBERS)).json()
+    assert (call["agent_id"], call["agent_version"], call["agent_name"]) == (agent_id, 0, "caller")
+    other = (await api.post("/v2/create-phone-call", json={**NUMBERS, "override_agent_version": 1})).json()
+    assert (other["agent_id"], other["agent_version"]) == (agent_id, 1)
+    assert (await api.post("/v2/create-phone-call", json=OUTBOUND)).json()["agent_id"] == "demo"
+    shown = (await api.get(f"/get-phone-number/{NUMBERS['from_number']}")).json()
+    assert shown["outbound_agents"] == [{"agent_id": agent_id, "agent_version": 0, "weight": 1}]
+
+
+@pytest.mark.parametrize("path", ["/v2/create-phone-call", "/create-phone-call"])
+async def test_the_fields_of_2024_name_the_outbound_agent_too(api: httpx2.AsyncClient, path: str) -> None:
+    await bind(api, outbound_agent_id="demo")
+    assert (await api.post(path, json=NUMBERS)).json()["agent_id"] == "demo"
+
+
+async def test_calls_are_shared_out_among_the_outbound_agents(api: httpx2.AsyncClient) -> None:
+    agents = [await make_agent(api, name) for name in ("a", "b")]
+    await bind(api, outbound_agents=[{"agent_id": agent_id, "weight": 0.5} for agent_id in agents])
+    # All forty go to one of the two once in 5 * 10^11 runs.
+    calls = [(await api.post("/v2/create-phone-call", json=NUMBERS)).json()["agent_id"] for _ in range(40)]
+    assert set(calls) == set(agents)
+
+
+async def test_a_call_into_a_country_that_the_number_may_not_call_is_refused(api: httpx2.AsyncClient) -> None:
+    await bind(api, allowed_outbound_country_list=["US"])
+    assert (await api.post("/v2/create-phone-call", json=OUTBOUND)).status_code == 201
+    refused = await api.post("/v2/create-phone-call", json={**OUTBOUND, "to_number": "+493012345678"})
+    assert (refused.status_code, refused.json()["field"]) == (400, "to_number")
+
+
+async def test_a_number_of_a_private_exchange_may_call_when_it_is_said_to_be_one(api: httpx2.AsyncClient) -> None:
+    await api.post("/import-phone-number", json={"phone_number": "7001", "termination_uri": "pbx.example.com"})
+    asked = {"from_number": "7001", "to_number": "7002", "override_agent_id": "demo"}
+    assert (await api.post("/v2/create-phone-call", json=asked)).status_code == 400
+    call = await api.post("/v2/create-phone-call", json={**asked, "ignore_e164_validation": True})
+    assert (call.status_code, call.json()["from_number"]) == (201, "7001")
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "field"),
     [
         pytest.param({"to_number": "911"}, 400, "to_number", id="not E.164"),
+        pytest.param({"from_number": "7001"}, 400, "from_number", id="own number not E.164"),
+        pytest.param({"from_number": "+14157770000"}, 422, "from_number", id="not an own number"),
+        pytest.param({"from_number": "7001", "ignore_e164_validation": True}, 422, "from_number", id="not owned"),
         pytest.param({"override_agent_id": None}, 400, "override_agent_id", id="no agent"),
         pytest.param({"override_agent_id": "agent_none"}, 422, "agent_id", id="unknown agent"),
         pytest.param({"override_agent_version": 7}, 422, "agent_id", id="unknown version"),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from retold.domain.e164 import area_code, is_e164, pretty
+from retold.domain.e164 import area_code, country, is_e164, pretty
 from retold.domain.phone_number import PhoneNumber
 from retold.domain.phone_number_request import NumberChanges, NumberImport, change_number, import_number
 from retold.errors import InvalidRequest
@@ -120,3 +120,52 @@ def test_a_number_cannot_be_its_own_fallback() -> None:
 def test_a_wrong_value_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         make(**fields)
+
+
+@pytest.mark.parametrize(
+    ("number", "where"),
+    [(NUMBER, "US"), ("+14165550123", "CA"), ("+493012345678", "DE"), ("+80012345678", None), ("7001", None)],
+)
+def test_the_country_of_a_number(number: str, where: str | None) -> None:
+    assert country(number) == where
+
+
+def test_outbound_calls_are_shared_out_by_weight() -> None:
+    agents = [{"agent_id": "a", "weight": 0.1}, {"agent_id": "b", "weight": 0.6}, {"agent_id": "c", "weight": 0.3}]
+    number = make(outbound_agents=agents)
+    picked = [number.outbound_agent(share / 1_000) for share in range(1_000)]
+    counts = [sum(one is not None and one.agent_id == name for one in picked) for name in "abc"]
+    assert counts == [pytest.approx(100, abs=1), pytest.approx(600, abs=1), pytest.approx(300, abs=1)]
+
+
+def test_a_share_that_rounding_leaves_over_goes_to_the_last_agent() -> None:
+    number = make(outbound_agents=[{"agent_id": "a", "weight": 0.5}, {"agent_id": "b", "weight": 0.4999999}])
+    last = number.outbound_agent(0.99999995)
+    assert last is not None
+    assert last.agent_id == "b"
+
+
+@pytest.mark.parametrize("agents", [None, []])
+def test_a_number_may_have_no_outbound_agent(agents: list[Any] | None) -> None:
+    assert make(outbound_agents=agents).outbound_agent(0.5) is None
+
+
+@pytest.mark.parametrize(
+    ("allowed", "to_number", "may_call"),
+    [
+        (None, "+493012345678", True),
+        ([], "+493012345678", True),
+        (["US", "DE"], "+493012345678", True),
+        (["US"], "+14157774445", True),
+        (["US"], "+14165550123", False),
+        (["US"], "+493012345678", False),
+        (["US"], "7001", False),
+    ],
+)
+def test_a_number_calls_the_countries_that_it_may(allowed: list[str] | None, to_number: str, *, may_call: bool) -> None:
+    number = make(allowed_outbound_country_list=allowed)
+    if may_call:
+        number.check_destination(to_number)
+    else:
+        with pytest.raises(InvalidRequest, match="may not call"):
+            number.check_destination(to_number)
