@@ -152,5 +152,8 @@ def test_every_other_call_method_of_the_sdk(client: Retell) -> None:
     client.call.delete(placed.call_id)
     with pytest.raises(retell.UnprocessableEntityError):
         client.call.retrieve(placed.call_id)
-    override: Any = {"agent": {"voice_speed": 1.2}, "retell_llm": {"model_config": {"model": "gpt-5"}}}
+    override: Any = {
+        "agent": {"voice_speed": 1.2},
+        "retell_llm": {"model_config": {"type": "cascading", "primary": {"model": "gpt-5"}}},
+    }
     assert client.call.create_web_call(agent_id="demo", agent_override=override).call_id

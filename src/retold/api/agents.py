@@ -2,36 +2,32 @@
 
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Query, Request, Response
 from starlette import status
 
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
-from retold.api.context import ApiContext, context_of, warn
+from retold.api.context import ApiContext, context_of
 from retold.api.paging import Paging, envelope
-from retold.domain.addresses import parse_target
-from retold.domain.agent import DEMO_BRAIN_URL, Agent
+from retold.api.unserved import warn_of_agent
+from retold.domain.agent import Agent
 from retold.domain.agent_list import AgentFilter, ListAgentsRequest
-from retold.domain.agent_request import AgentChanges, NewAgent, change_agent, create_agent
+from retold.domain.agent_request import AgentChanges, NewAgent, change_agent, check_llm_url, create_agent
 from retold.domain.page import MAX_LIMIT
-from retold.domain.response_engine import CustomLlm
-from retold.domain.voice import our_voice
-from retold.errors import AddressRefused, InvalidRequest
+from retold.errors import InvalidRequest
 from retold.ids import OrgId, new_agent_id
 
 router = APIRouter(tags=["agent"], route_class=JsonRoute)
-log = structlog.stdlib.get_logger()
 
 
 @router.post("/create-agent", status_code=status.HTTP_201_CREATED)
 async def create(request: Request, response: Response, org: Org, body: NewAgent, sent: Sent) -> dict[str, Any]:
     """Create an agent."""
     context = context_of(request)
-    agent = create_agent(body, new_agent_id(), context.deps.clock.wall_ms(), _check_url)
+    agent = create_agent(body, new_agent_id(), context.deps.clock.wall_ms(), check_llm_url)
     agent = await context.deps.store.agents.create(org, agent)
     warn_of_ignored(response, sent, body)
-    _warn_of_unserved(response, context, agent)
+    warn_of_agent(response, context, agent)
     return agent.wire()
 
 
@@ -56,10 +52,10 @@ async def update(  # noqa: PLR0913 - the parts of one request
     context = context_of(request)
     now_ms = context.deps.clock.wall_ms()
     changed = await context.deps.store.agents.change(
-        org, agent_id, version, lambda agent: change_agent(agent, body, now_ms, _check_url), now_ms
+        org, agent_id, version, lambda agent: change_agent(agent, body, now_ms, check_llm_url), now_ms
     )
     warn_of_ignored(response, sent, body)
-    _warn_of_unserved(response, context, changed)
+    warn_of_agent(response, context, changed)
     return changed.wire()
 
 
@@ -110,29 +106,3 @@ async def list_all(
 async def find_agent(context: ApiContext, org: OrgId, agent_id: str, version: str | int | None) -> Agent:
     """The agent or its asked version. Raises NotFound or InvalidRequest."""
     return (await context.deps.store.agents.resolve(org, agent_id, version)).agent
-
-
-def _check_url(url: str) -> None:
-    """Refuse an LLM websocket address that can never be called; whether it may be is decided at the call."""
-    if url.rstrip("/") == DEMO_BRAIN_URL or "{{" in url:
-        return
-    try:
-        parse_target(url)
-    except AddressRefused as error:
-        raise InvalidRequest(
-            f"response_engine.llm_websocket_url: {error}"[:300],
-            field="response_engine.llm_websocket_url",
-            fix="use an address such as wss://example.com/llm-websocket",
-        ) from error
-
-
-def _warn_of_unserved(response: Response, context: ApiContext, agent: Agent) -> None:
-    if agent.opt_in_signed_url:
-        warn(response, "opt_in_signed_url is kept and not honoured: files are behind addresses that cannot be guessed")
-    if not isinstance(agent.response_engine, CustomLlm):
-        kind = agent.response_engine.type
-        warn(response, f"response_engine.type {kind} is kept and not run yet: its calls say so and end error_retell")
-    deps = context.deps
-    if our_voice(agent.voice_id, deps.voices.voice_ids, deps.settings.voice_map) is None:
-        warn(response, f"voice_id {agent.voice_id!r} is not installed here and is spoken by the default voice")
-        log.warning("voice_unknown", agent_id=agent.agent_id, voice_id=agent.voice_id)

@@ -71,7 +71,7 @@ async def create_phone_call(
     request: Request, response: Response, org: Org, body: PhoneCallRequest, sent: Sent
 ) -> dict[str, Any]:
     """Create an outbound call."""
-    record = await make_phone_call(request, org, body)
+    record = await make_phone_call(request, response, org, body)
     warn_of_ignored(response, sent, body)
     return _v1_call(record)
 

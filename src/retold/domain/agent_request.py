@@ -5,10 +5,11 @@ from typing import Any
 
 from pydantic import Field
 
-from retold.domain.agent import Agent
+from retold.domain.addresses import parse_target
+from retold.domain.agent import DEMO_BRAIN_URL, Agent
 from retold.domain.agent_settings import AgentSettings
 from retold.domain.response_engine import CustomLlm, ResponseEngine, engine_at, engine_id, websocket_url
-from retold.errors import InvalidRequest
+from retold.errors import AddressRefused, InvalidRequest
 
 _ENGINE_FIELDS = {"response_engine", "llm_websocket_url"}
 _ONLY_AT_CREATION = {"is_transfer_agent"}
@@ -37,6 +38,20 @@ class NewAgent(AgentChanges):
 
 CheckUrl = Callable[[str], None]
 """Raises InvalidRequest or ValueError for an LLM websocket address that can never be called."""
+
+
+def check_llm_url(url: str) -> None:
+    """Refuse an LLM websocket address that can never be called; whether it may be is decided at the call."""
+    if url.rstrip("/") == DEMO_BRAIN_URL or "{{" in url:
+        return
+    try:
+        parse_target(url)
+    except AddressRefused as error:
+        raise InvalidRequest(
+            f"response_engine.llm_websocket_url: {error}"[:300],
+            field="response_engine.llm_websocket_url",
+            fix="use an address such as wss://example.com/llm-websocket",
+        ) from error
 
 
 def create_agent(request: NewAgent, agent_id: str, now_ms: int, check_url: CheckUrl) -> Agent:

@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 from retold.domain.agent import Agent
 from retold.domain.agent_options import LongText, RequestModel, ShortText
 from retold.domain.agent_request import AgentChanges, change_agent
+from retold.domain.llm import KbConfig
+from retold.domain.llm_models import DeprecatedBackup, ModelSettings
 from retold.errors import InvalidRequest
 
 _E164 = re.compile(r"\+[1-9]\d{1,14}")
@@ -56,14 +58,14 @@ class ModelPart(RequestModel):
     # `model_config` is a field of the API and pydantic's own name too.
     model_config = ConfigDict(serialize_by_alias=True, populate_by_name=False)
 
-    llm_model_config: dict[str, JsonValue] | None = Field(default=None, alias="model_config")
+    llm_model_config: ModelSettings | None = Field(default=None, alias="model_config")
     tool_call_strict_mode: bool | None = None
     knowledge_base_ids: list[ShortText] | None = None
-    kb_config: dict[str, JsonValue] | None = None
+    kb_config: KbConfig | None = None
     start_speaker: Literal["user", "agent"] | None = None
     begin_after_user_silence_ms: Annotated[int, Field(ge=0)] | None = None
     model_temperature: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
-    backup_model: dict[str, JsonValue] | None = None
+    backup_model: DeprecatedBackup | None = None
 
 
 class LlmPart(ModelPart):

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_
 from retold.domain.agent import Agent, AgentTag, ResolvedAgent
 from retold.domain.agent_list import CHANNEL, AgentFilter
 from retold.domain.page import Page, PageQuery
+from retold.domain.response_engine import ResponseEngine
 from retold.domain.version_reference import LATEST, parse_version, unknown_agent
 from retold.errors import NotFound, PreconditionFailed
 from retold.ids import OrgId
@@ -36,6 +37,10 @@ class AgentStore:
     async def create(self, org_id: OrgId, one: Agent) -> Agent:
         """Keep a new agent; gives it with its engine's version. Raises NotFound when its engine is not there."""
         return await self._database.write(lambda connection: _save_pinned(connection, org_id, one))
+
+    async def check_engine(self, org_id: OrgId, engine: ResponseEngine) -> None:
+        """Raise NotFound for an engine that is not there."""
+        await self._database.read(lambda connection: llm_rows.pinned(connection, org_id, engine))
 
     async def resolve(self, org_id: OrgId, agent_id: str, reference: int | str | None = None) -> ResolvedAgent:
         """The version that a reference means, with the tag it was found by or has."""

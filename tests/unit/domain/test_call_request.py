@@ -44,13 +44,31 @@ def test_an_override_changes_the_agent_of_one_call_and_survives_being_stored() -
 
 def test_an_override_is_stored_as_it_was_sent() -> None:
     wanted = override(
-        retell_llm={"model_config": {"model": "x"}, "begin_message": None},
+        retell_llm={"model_config": {"primary": {"model": "x"}}, "begin_message": None},
         conversation_flow={"model_choice": {"type": "cascading"}, "start_speaker": "user"},
     )
     assert wanted.stored() == (
-        '{"retell_llm":{"model_config":{"model":"x"},"begin_message":null},'
+        '{"retell_llm":{"model_config":{"primary":{"model":"x"}},"begin_message":null},'
         '"conversation_flow":{"start_speaker":"user","model_choice":{"type":"cascading"}}}'
     )
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"model_config": {"type": "tape"}},
+        {"model_config": {"backup": {"model": "x", "kick_in_timeout_ms": 1}}},
+        {"kb_config": {"top_k": 11}},
+        {"backup_model": {"model": "x"}},
+        {"model_temperature": 2},
+        {"start_speaker": "nobody"},
+        {"begin_after_user_silence_ms": -1},
+    ],
+)
+@pytest.mark.parametrize("engine", ["retell_llm", "conversation_flow"])
+def test_an_override_is_checked_like_the_engine_itself(engine: str, part: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        override(**{engine: part})
 
 
 @pytest.mark.parametrize("name", ["from_number", "to_number"])
