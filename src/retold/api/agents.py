@@ -7,7 +7,7 @@ from starlette import status
 
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
-from retold.api.context import ApiContext, context_of
+from retold.api.context import ApiContext, context_of, warn
 from retold.api.paging import Paging, envelope
 from retold.api.unserved import warn_of_agent
 from retold.domain.agent import Agent
@@ -60,9 +60,11 @@ async def update(  # noqa: PLR0913 - the parts of one request
 
 
 @router.delete("/delete-agent/{agent_id}", status_code=status.HTTP_204_NO_CONTENT, response_class=Response)
-async def delete(request: Request, org: Org, agent_id: str) -> None:
-    """Delete an agent with all its versions and tags; calls that are in progress go on."""
-    await context_of(request).deps.store.agents.delete(org, agent_id)
+async def delete(request: Request, response: Response, org: Org, agent_id: str) -> None:
+    """Delete an agent with all its versions and tags, and unbind its phone numbers; calls in progress go on."""
+    deps = context_of(request).deps
+    for number in await deps.store.agents.delete(org, agent_id, deps.clock.wall_ms()):
+        warn(response, f"phone number {number} was bound to agent {agent_id[:100]} and is not any more")
 
 
 @router.post("/v2/list-agents")

@@ -33,7 +33,7 @@ _MEANINGS = {
     "503": "The server cannot take this now",
 }
 _WITH_BODY = frozenset({"post", "put", "patch", "delete"})
-_ON_VERSIONS = ("/update-agent/", "/delete-agent-version/", "/update-retell-llm/")
+_ON_VERSIONS = ("/update-agent/", "/delete-agent-version/", "/delete-agent-tag/", "/update-retell-llm/")
 _ALWAYS = ("503",)
 _WITH_KEY = ("401", "403", "422", "429")
 _FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")

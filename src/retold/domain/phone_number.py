@@ -1,6 +1,7 @@
 """The phone number resource: wire shape and stored shape (SDK 6.2.13 `PhoneNumberResponse`)."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -33,6 +34,9 @@ def _check_weights(agents: list[AgentWeight]) -> list[AgentWeight]:
 
 
 WeightedAgents = Annotated[list[AgentWeight], AfterValidator(_check_weights)]
+
+
+AGENT_LISTS = ("inbound_agents", "outbound_agents", "inbound_sms_agents", "outbound_sms_agents")
 
 
 class SipTrunk(BaseModel):
@@ -70,8 +74,13 @@ class PhoneNumber(BaseModel):
 
     def agents(self) -> list[AgentWeight]:
         """Every agent it names."""
-        lists = (self.inbound_agents, self.outbound_agents, self.inbound_sms_agents, self.outbound_sms_agents)
-        return [agent for agents in lists for agent in agents or []]
+        return [agent for name in AGENT_LISTS for agent in getattr(self, name) or []]
+
+    def without_agent(self, agent_id: str, now_ms: int) -> "PhoneNumber":
+        """The number once an agent is gone: the others share its part, in proportion."""
+        lists: dict[str, Any] = {name: _without(getattr(self, name) or [], agent_id) or None for name in AGENT_LISTS}
+        changed_ms = max(now_ms, self.last_modification_timestamp)
+        return self.model_copy(update={**lists, "last_modification_timestamp": changed_ms})
 
     def outbound_agent(self, share: float) -> AgentWeight | None:
         """The agent for a call that goes out, None when it has none; `share`, from 0 to 1, is drawn by lot."""
@@ -106,3 +115,9 @@ class PhoneNumber(BaseModel):
                 if agents[0].agent_version is not None:
                     shape[f"{direction}_agent_version"] = agents[0].agent_version
         return shape
+
+
+def _without(agents: Sequence[AgentWeight], agent_id: str) -> list[AgentWeight]:
+    kept = [agent for agent in agents if agent.agent_id != agent_id]
+    total = math.fsum(agent.weight for agent in kept)
+    return [agent.model_copy(update={"weight": min(1.0, agent.weight / total)}) for agent in kept]

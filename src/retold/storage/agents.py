@@ -16,6 +16,7 @@ from retold.storage import agent_rows, llm_rows
 from retold.storage.agent_rows import VERSIONS
 from retold.storage.database import Database
 from retold.storage.drafts import draft_agent, publish_llm
+from retold.storage.numbers import check_bound, unbind_agent
 from retold.storage.pages import read_page
 from retold.storage.resource_tables import agent
 
@@ -94,7 +95,10 @@ class AgentStore:
         return await self._database.write(work)
 
     async def delete_version(self, org_id: OrgId, agent_id: str, version: int) -> None:
-        """Forget one version. Raises PreconditionFailed when it is the only one, or a tag names it."""
+        """Forget one version.
+
+        Raises PreconditionFailed when it is the only one, or a tag or a phone number names it.
+        """
 
         def work(connection: Connection) -> None:
             (one,) = agent_rows.with_tags(connection, org_id, [_found(connection, org_id, agent_id, version)])
@@ -111,6 +115,7 @@ class AgentStore:
                     field="version",
                     fix=f"DELETE /delete-agent/{agent_id} deletes the agent",
                 )
+            check_bound(connection, org_id, agent_id, f"version {version} of agent {agent_id}")
 
         await self._database.write(work)
 
@@ -133,14 +138,15 @@ class AgentStore:
 
         await self._database.write(work)
 
-    async def delete(self, org_id: OrgId, agent_id: str) -> None:
-        """Forget all versions and tags of an agent."""
+    async def delete(self, org_id: OrgId, agent_id: str, now_ms: int) -> list[str]:
+        """Forget all versions and tags of an agent; gives the phone numbers that were bound to it."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> list[str]:
             if not agent_rows.delete_agent(connection, org_id, agent_id):
                 raise unknown_agent(agent_id)
+            return unbind_agent(connection, org_id, agent_id, now_ms)
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
     async def put_tag(self, org_id: OrgId, agent_id: str, name: str, tag: AgentTag, now_ms: int) -> dict[str, AgentTag]:
         """Make a tag or move it to another version; gives all tags of the agent."""
@@ -161,11 +167,12 @@ class AgentStore:
         return await self._database.write(work)
 
     async def delete_tag(self, org_id: OrgId, agent_id: str, name: str) -> None:
-        """Forget a tag."""
+        """Forget a tag. Raises PreconditionFailed when a phone number names it."""
 
         def work(connection: Connection) -> None:
             if not agent_rows.delete_tag(connection, org_id, agent_id, name):
                 raise unknown_agent(agent_id, name)
+            check_bound(connection, org_id, agent_id, f"tag {name} of agent {agent_id}")
 
         await self._database.write(work)
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from retold.domain.page import Page, PageQuery
 from retold.domain.phone_number import PhoneNumber
 from retold.domain.version_reference import parse_version, unknown
-from retold.errors import InvalidRequest, NotFound
+from retold.errors import InvalidRequest, NotFound, PreconditionFailed
 from retold.ids import OrgId
 from retold.storage.agent_rows import resolve_agent
 from retold.storage.database import Database
@@ -89,6 +89,41 @@ class NumberStore:
             return None
         owner = _owner(org_id, number)
         return await anyio.to_thread.run_sync(lambda: self._master_key.seal(password, owner=owner))
+
+
+def unbind_agent(connection: Connection, org_id: OrgId, agent_id: str, now_ms: int) -> list[str]:
+    """Have no number name this agent any more; gives the numbers that did."""
+    bound = _bound(connection, org_id, agent_id)
+    for one in bound:
+        changed = _values(one.without_agent(agent_id, now_ms))
+        connection.execute(update(phone_number).where(_is(org_id, one.phone_number)).values(changed))
+    return [one.phone_number for one in bound]
+
+
+def check_bound(connection: Connection, org_id: OrgId, agent_id: str, what: str) -> None:
+    """Raise PreconditionFailed when a number names a version of this agent that is not there any more.
+
+    `what` was taken away says the message, such as `version 3 of agent agent_1`.
+    """
+    for one in _bound(connection, org_id, agent_id):
+        for agent in one.agents():
+            try:
+                resolve_agent(connection, org_id, agent.agent_id, parse_version(agent.agent_version))
+            except NotFound as error:
+                raise PreconditionFailed(
+                    f"{what} is bound to phone number {one.phone_number}",
+                    field="version",
+                    fix=f"PATCH /update-phone-number/{one.phone_number} binds another",
+                ) from error
+
+
+def _bound(connection: Connection, org_id: OrgId, agent_id: str) -> list[PhoneNumber]:
+    """The numbers that name this agent."""
+    wanted = select(phone_number.c.body).where(
+        phone_number.c.org_id == org_id, phone_number.c.body.contains(agent_id, autoescape=True)
+    )
+    numbers = [PhoneNumber.model_validate_json(body) for body in connection.scalars(wanted)]
+    return [one for one in numbers if any(agent.agent_id == agent_id for agent in one.agents())]
 
 
 def _owner(org_id: OrgId, number: str) -> str:

@@ -91,3 +91,55 @@ async def test_no_number_can_be_bought_here(api: httpx2.AsyncClient) -> None:
 async def test_a_number_that_is_not_there_is_refused(api: httpx2.AsyncClient, method: str, path: str) -> None:
     answer = await api.request(method, path, json={} if method == "PATCH" else None)
     assert (answer.status_code, answer.json()["field"]) == (422, "phone_number")
+
+
+async def make_agent(api: httpx2.AsyncClient) -> str:
+    engine = {"type": "custom-llm", "llm_websocket_url": "wss://a.example.com"}
+    return (await api.post("/create-agent", json={"voice_id": "default", "response_engine": engine})).json()["agent_id"]
+
+
+async def test_a_number_does_not_name_an_agent_that_was_deleted(api: httpx2.AsyncClient) -> None:
+    agent_id = await make_agent(api)
+    await bring(api, inbound_agents=[{"agent_id": agent_id, "weight": 1}])
+    await bring(
+        api,
+        phone_number="+14157774445",
+        outbound_agents=[{"agent_id": agent_id, "weight": 0.75}, {"agent_id": "demo", "weight": 0.25}],
+    )
+    await bring(api, phone_number="+14157774446", nickname=agent_id)
+    gone = await api.delete(f"/delete-agent/{agent_id}")
+    assert gone.status_code == 204
+    told = gone.headers.get_list("X-Retold-Warning")
+    assert sorted(one.split()[2] for one in told) == [NUMBER, "+14157774445"]
+    first, second, third = [await api.get(f"/get-phone-number/+1415777444{n}") for n in (4, 5, 6)]
+    assert "inbound_agents" not in first.json()
+    assert second.json()["outbound_agents"] == [{"agent_id": "demo", "weight": 1}]
+    assert third.json()["nickname"] == agent_id
+    assert (await api.patch(f"/update-phone-number/{NUMBER}", json={"nickname": "x"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [(0, "/delete-agent-version/{}?version=0"), ("prod", "/delete-agent-tag/{}?tag=prod")],
+    ids=["version", "tag"],
+)
+async def test_what_a_number_names_of_an_agent_stays_until_the_number_names_another(
+    api: httpx2.AsyncClient, version: str | int, path: str
+) -> None:
+    agent_id = await make_agent(api)
+    await api.post(f"/create-agent-version/{agent_id}", json={"base_version": 0})
+    await api.post(f"/assign-agent-tag/{agent_id}", json={"tag": "prod", "version": 1})
+    await bring(api, inbound_agents=[{"agent_id": agent_id, "agent_version": version, "weight": 1}])
+    refused = await api.delete(path.format(agent_id))
+    assert (refused.status_code, refused.json()["field"]) == (412, "version")
+    assert NUMBER in refused.json()["message"]
+    assert (await api.get(f"/get-agent/{agent_id}?version={version}")).status_code == 200
+    await api.patch(f"/update-phone-number/{NUMBER}", json={"inbound_agents": [{"agent_id": agent_id, "weight": 1}]})
+    assert (await api.delete(path.format(agent_id))).status_code == 204
+
+
+async def test_a_number_that_names_no_version_does_not_keep_versions(api: httpx2.AsyncClient) -> None:
+    agent_id = await make_agent(api)
+    await api.post(f"/create-agent-version/{agent_id}", json={"base_version": 0})
+    await bring(api, inbound_agents=[{"agent_id": agent_id, "weight": 1}])
+    assert (await api.delete(f"/delete-agent-version/{agent_id}?version=0")).status_code == 204

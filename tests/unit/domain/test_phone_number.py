@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from retold.domain.e164 import area_code, country, is_e164, pretty
@@ -169,3 +171,25 @@ def test_a_number_calls_the_countries_that_it_may(allowed: list[str] | None, to_
     else:
         with pytest.raises(InvalidRequest, match="may not call"):
             number.check_destination(to_number)
+
+
+def test_the_agents_that_are_left_share_the_part_of_one_that_is_gone() -> None:
+    weights = [{"agent_id": "a", "weight": 0.5}, {"agent_id": "b", "weight": 0.3}, {"agent_id": "c", "weight": 0.2}]
+    number = make(inbound_agents=weights, outbound_agents=[{"agent_id": "a", "agent_version": 1, "weight": 1}])
+    left = number.without_agent("a", 2_000)
+    assert left.inbound_agents is not None
+    assert [(agent.agent_id, agent.weight) for agent in left.inbound_agents] == [
+        ("b", pytest.approx(0.6)),
+        ("c", pytest.approx(0.4)),
+    ]
+    assert (left.outbound_agents, left.last_modification_timestamp) == (None, 2_000)
+    # Weights that are shared out anew are still such as are taken.
+    assert PhoneNumber.model_validate(left.model_dump()) == left
+
+
+@given(st.lists(st.floats(min_value=1e-6, max_value=1.0), min_size=2, max_size=20))
+def test_weights_that_are_shared_out_anew_add_up_to_one(parts: list[float]) -> None:
+    total = sum(parts)
+    weights = [{"agent_id": f"agent_{n}", "weight": min(1.0, part / total)} for n, part in enumerate(parts)]
+    left = make(inbound_agents=weights).without_agent("agent_0", 0)
+    assert PhoneNumber.model_validate(left.model_dump()) == left
