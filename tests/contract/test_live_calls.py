@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from support.joined_call import joined_call
 from support.server import ServerProcess, running_server
 
 AGENT_NUMBERS: Any = {"from_number": "+14157774444", "to_number": "+12137774445"}
@@ -48,22 +49,8 @@ def heard(watcher: ClientConnection) -> tuple[list[dict[str, Any]], int, str]:
 def ongoing(server: ServerProcess, client: Retell) -> Generator[str]:
     """A call on which the demo agent has begun to speak."""
     made = client.call.create_web_call(agent_id="demo", metadata={"k": 1})
-    with connect(f"{server.ws_url}/audio-websocket/{made.call_id}", compression=None) as socket:
-        deadline = time.monotonic() + 15
-        heard_bytes = 0
-        while not heard_bytes:
-            assert time.monotonic() < deadline, "the agent says nothing"
-            socket.send(bytes(960))
-            message = _next(socket)
-            heard_bytes = len(message) if isinstance(message, bytes) else 0
+    with joined_call(server.url, made.call_id):
         yield made.call_id
-
-
-def _next(socket: ClientConnection) -> str | bytes:
-    try:
-        return socket.recv(timeout=0.02)
-    except TimeoutError:
-        return ""
 
 
 def test_a_live_call_is_updated_watched_and_ended(server: ServerProcess, client: Retell) -> None:

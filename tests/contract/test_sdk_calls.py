@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from support.joined_call import joined_call
 from support.sdk_client import SdkClient, SdkError
 from support.sdk_plans import (
     all_items,
@@ -83,6 +84,21 @@ def test_an_outbound_call_is_made(sdk: SdkClient) -> None:
         "agent_id": agent_id,
         **OWN,
     }
+
+
+@every_form
+@generations("5.64", "6.2", "node")
+@pytest.mark.covers("call.update_live")
+def test_a_call_that_goes_on_is_changed(sdk: SdkClient) -> None:
+    call_id = web_call(sdk)
+    fields = {"metadata": {"k": 2}, "override_dynamic_variables": {"name": "Ann"}}
+    control = {"additional_context": "The caller is a member.", "trigger_response": True}
+    with joined_call(sdk.url, call_id):
+        changed = sdk.ask("call.update_live", call_id, fields_to_override=fields, call_control=control)
+        assert changed == {"success": True}
+        assert sdk.ask("call.retrieve", call_id)["metadata"] == {"k": 2}
+        assert sdk.ask("call.update_live", call_id, fields_to_override={"override_dynamic_variables": None}) == changed
+    unknown(sdk, "call.update_live", "call_none", call_control={"trigger_response": True})
 
 
 @generations("6.2")
