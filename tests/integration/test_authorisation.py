@@ -6,9 +6,10 @@ The matrix is made from `GET /openapi.json`, so a route that is added is in it.
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -29,6 +30,7 @@ SAYS_NOTHING = {"date", "x-request-id", "content-length"}
 """Headers that differ from answer to answer."""
 UNKNOWN_STATUSES = {404, 422}
 EXPIRES_MS = 500
+EMPTY_PAGE = {"items": [], "has_more": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,12 @@ class House:
 
     def kept(self, secret: str) -> list[Any]:
         """Everything an organisation sees of itself, but for when its keys were used."""
-        lists = ("/list-agents", "/list-api-keys", "/list-retell-llms")
-        get = [self.http.get(path, headers=bearer(secret)).json() for path in lists]
+        lists = ("/list-api-keys", "/list-agents", "/list-retell-llms", "/list-phone-numbers")
+        keys, *others = (self.http.get(path, headers=bearer(secret)).json() for path in lists)
         calls = self.http.post("/v2/list-calls", json={}, headers=bearer(secret)).json()
-        for key in get[1]:
+        for key in keys:
             key.pop("last_used_timestamp", None)
-        return [*get, calls]
+        return [keys, *others, calls]
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -89,6 +91,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
         engine = {"type": "custom-llm", "llm_websocket_url": "wss://a.example.com"}
         agent_id = make("/create-agent", voice_id="default", response_engine=engine)["agent_id"]
         call_id = make("/v2/create-web-call", agent_id=agent_id)["call_id"]
+        trunk = {"phone_number": "+14155550100", "termination_uri": "trunk.example.com"}
+        number = make("/import-phone-number", **trunk)["phone_number"]
         without = {scope: make("/create-api-key", scopes=all_but(scope))["api_key"] for scope in Scope}
         stranger = subprocess.run(
             [sys.executable, "-m", "retold", "keys", "create", "--org", "org_stranger", "--data-dir", str(folder)],
@@ -99,7 +103,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
         while http.get("/list-agents", headers=bearer(expired)).status_code != 401:
             time.sleep(0.05)
         described = list(operations(http.get("/openapi.json").json()))
-        ids = {"agent_id": agent_id, "call_id": call_id, "api_key_id": key_id, "llm_id": llm_id}
+        ids = {
+            "agent_id": agent_id,
+            "call_id": call_id,
+            "api_key_id": key_id,
+            "llm_id": llm_id,
+            "phone_number": number,
+        }
         yield House(http, server.api_key, stranger, expired, revoked["api_key"], without, ids, described)
 
 
@@ -166,7 +176,8 @@ def test_what_belongs_to_another_organisation_is_answered_like_what_is_not_there
     asked = 0
     for operation in house.operations:
         named = {*operation.parameters, *(operation.body if isinstance(operation.body, dict) else ())}
-        if not operation.needs_key or not named & set(house.ids):
+        # To bring a number along is no question about another's: both may have it.
+        if not operation.needs_key or not named & set(house.ids) or operation.path == "/import-phone-number":
             continue
         asked += 1
         real, unknown = (house.ask(operation, house.stranger, ids) for ids in (house.ids, UNKNOWN))
@@ -174,6 +185,118 @@ def test_what_belongs_to_another_organisation_is_answered_like_what_is_not_there
         if not is_refused or shape(real, house.ids) != shape(unknown, UNKNOWN):
             wrong.append(f"{operation.name}: {real.status_code} {real.text[:300]} / {unknown.text[:300]}")
     assert wrong == []
-    assert asked >= 8
+    assert asked >= 25
+    assert house.kept(house.own) == before
+    assert house.kept(house.stranger) == theirs
+
+
+def llm_engine(llm_id: str) -> dict[str, Any]:
+    return {"type": "retell-llm", "llm_id": llm_id}
+
+
+Reference = Callable[[Mapping[str, str], Mapping[str, str]], tuple[str, str, Any]]
+"""A request that names one of these ids where it need not name any; the second ids are the stranger's own."""
+REFERENCES: dict[str, Reference] = {
+    "the agent of an outbound call": lambda ids, own: (
+        "POST",
+        "/v2/create-phone-call",
+        {"from_number": own["phone_number"], "to_number": "+14155550101", "override_agent_id": ids["agent_id"]},
+    ),
+    "the number of an outbound call": lambda ids, own: (
+        "POST",
+        "/v2/create-phone-call",
+        {"from_number": ids["phone_number"], "to_number": "+14155550101", "override_agent_id": own["agent_id"]},
+    ),
+    "the same in v1": lambda ids, own: (
+        "POST",
+        "/create-phone-call",
+        {"from_number": ids["phone_number"], "to_number": "+14155550101", "override_agent_id": own["agent_id"]},
+    ),
+    "the engine of a call": lambda ids, own: (
+        "POST",
+        "/v3/create-web-call",
+        {
+            "agent_id": own["agent_id"],
+            "agent_override": {"agent": {"response_engine": llm_engine(ids["llm_id"])}},
+        },
+    ),
+    "the engine of a new agent": lambda ids, _own: (
+        "POST",
+        "/create-agent",
+        {"voice_id": "default", "response_engine": llm_engine(ids["llm_id"])},
+    ),
+    "the engine of 2024": lambda ids, _own: (
+        "POST",
+        "/create-agent",
+        {"voice_id": "default", "llm_websocket_url": f"retold://retell-llm/{ids['llm_id']}"},
+    ),
+    "the engine of an agent": lambda ids, own: (
+        "PATCH",
+        f"/update-agent/{own['agent_id']}",
+        {"response_engine": llm_engine(ids["llm_id"])},
+    ),
+    "the agents of a number": lambda ids, own: (
+        "PATCH",
+        f"/update-phone-number/{own['phone_number']}",
+        {"inbound_agents": [{"agent_id": ids["agent_id"], "weight": 1}]},
+    ),
+    "the agent of a number in 2024": lambda ids, own: (
+        "PATCH",
+        f"/update-phone-number/{own['phone_number']}",
+        {"outbound_agent_id": ids["agent_id"]},
+    ),
+    "a place in the calls of v3": lambda ids, _own: ("POST", "/v3/list-calls", {"pagination_key": ids["call_id"]}),
+    "a place in the calls of v2": lambda ids, _own: ("POST", "/v2/list-calls", {"pagination_key": ids["call_id"]}),
+    "a place in the calls of v1": lambda ids, _own: ("GET", f"/list-calls?pagination_key={ids['call_id']}", None),
+    "calls by id": lambda ids, _own: ("POST", "/v2/list-calls", {"filter_criteria": {"call_id": [ids["call_id"]]}}),
+    "calls by agent": lambda ids, _own: (
+        "POST",
+        "/v3/list-calls",
+        {"filter_criteria": {"agent": [{"agent_id": ids["agent_id"]}]}, "include_total": True},
+    ),
+    "a place in the agents": lambda ids, _own: ("GET", f"/list-agents?pagination_key={ids['agent_id']}", None),
+    "a place in the pages of agents": lambda ids, _own: (
+        "POST",
+        f"/v2/list-agents?pagination_key={ids['agent_id']}",
+        {},
+    ),
+    "a place in the LLMs": lambda ids, _own: ("GET", f"/list-retell-llms?pagination_key={ids['llm_id']}", None),
+    "a place in the pages of numbers": lambda ids, _own: (
+        "GET",
+        f"/v2/list-phone-numbers?pagination_key={quote(ids['phone_number'])}",
+        None,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def strangers(house: House) -> dict[str, str]:
+    """What the other organisation has."""
+
+    def make(path: str, **body: Any) -> dict[str, Any]:
+        answer = house.http.post(path, json=body, headers=bearer(house.stranger))
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    engine = {"type": "custom-llm", "llm_websocket_url": "wss://a.example.com"}
+    number = make("/import-phone-number", phone_number="+14155550177", termination_uri="trunk.example.com")
+    return {
+        "agent_id": make("/create-agent", voice_id="default", response_engine=engine)["agent_id"],
+        "phone_number": number["phone_number"],
+    }
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_another_organisation_is_not_told_apart_where_an_id_may_be_named(
+    house: House, strangers: dict[str, str], name: str
+) -> None:
+    before, theirs = house.kept(house.own), house.kept(house.stranger)
+    answers: list[tuple[int, str, dict[str, str]]] = []
+    for ids in (house.ids, UNKNOWN):
+        method, path, body = REFERENCES[name](ids, strangers)
+        answer = house.http.request(method, path, json=body, headers=bearer(house.stranger))
+        assert answer.is_client_error or answer.json() in ([], EMPTY_PAGE, {**EMPTY_PAGE, "total": 0}), answer.text
+        answers.append(shape(answer, ids))
+    assert answers[0] == answers[1]
     assert house.kept(house.own) == before
     assert house.kept(house.stranger) == theirs
