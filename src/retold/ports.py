@@ -302,8 +302,11 @@ class Journal(Protocol):
         """Queue one encoded event for the next group commit; never waits."""
         ...
 
-    async def committed(self) -> None:
-        """Wait until every event appended so far is on disk. Raises StorageError."""
+    async def committed(self, *, is_urgent: bool = True) -> None:
+        """Wait until every event appended so far is on disk. Raises StorageError.
+
+        What is not urgent does not hurry the commit: it comes within the time that entries linger anyway.
+        """
         ...
 
 

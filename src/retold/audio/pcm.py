@@ -91,15 +91,32 @@ def peak_dbfs(pcm: bytes) -> float:
 
 def first_audible(pcm: bytes, threshold_dbfs: float = -50.0) -> int | None:
     """Index of the first sample at or over the threshold, None when there is none."""
-    if audioop.max(pcm, BYTES_PER_SAMPLE) < _level(threshold_dbfs):
+    level = _level(threshold_dbfs)
+    if audioop.max(pcm, BYTES_PER_SAMPLE) < level:
         return None
-    return int(_audible(pcm, threshold_dbfs)[0])
+    first, last = 0, sample_count(pcm) - 1
+    while first < last:
+        middle = (first + last) // 2
+        if audioop.max(_part(pcm, first, middle), BYTES_PER_SAMPLE) < level:
+            first = middle + 1
+        else:
+            last = middle
+    return first
 
 
 def last_audible(pcm: bytes, threshold_dbfs: float = -50.0) -> int | None:
     """Index of the last sample at or over the threshold, None when there is none."""
-    loud = _audible(pcm, threshold_dbfs)
-    return int(loud[-1]) if len(loud) else None
+    level = _level(threshold_dbfs)
+    if audioop.max(pcm, BYTES_PER_SAMPLE) < level:
+        return None
+    first, last = 0, sample_count(pcm) - 1
+    while first < last:
+        middle = (first + last + 1) // 2
+        if audioop.max(_part(pcm, middle, last), BYTES_PER_SAMPLE) < level:
+            last = middle - 1
+        else:
+            first = middle
+    return first
 
 
 def mix(one: bytes, other: bytes) -> bytes:
@@ -120,8 +137,8 @@ def interleave(left: bytes, right: bytes) -> bytes:
     return frames.tobytes()
 
 
-def _audible(pcm: bytes, threshold_dbfs: float) -> NDArray[np.intp]:
-    return np.flatnonzero(np.abs(to_samples(pcm).astype(np.int32)) >= _level(threshold_dbfs))
+def _part(pcm: bytes, first: int, last: int) -> memoryview:
+    return memoryview(pcm)[first * BYTES_PER_SAMPLE : (last + 1) * BYTES_PER_SAMPLE]
 
 
 def _level(dbfs: float) -> float:

@@ -1,10 +1,8 @@
 """The caller's audio to turn events: call clock, tape, voice activity, recognition."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
-
-import anyio
 
 from retold.audio import pcm as pcm_tools
 from retold.audio.resample import StreamResampler
@@ -12,6 +10,7 @@ from retold.domain.transcript import Word
 from retold.engine import timeline as t
 from retold.engine.caller_clock import CallerClock, Placed
 from retold.engine.leg import Leg, closing
+from retold.engine.mailbox import Mailbox
 from retold.engine.segmenter import SpeechBegan, SpeechSegmenter, SpeechStopped
 from retold.engine.turn_events import SpeechEnded, SpeechStarted, Words
 from retold.errors import RecognitionFailed
@@ -68,7 +67,8 @@ class Hearing:
         self._finals_due = 0
         self._partial: Transcribed | None = None
         self._last_worded = -1
-        self._pieces, self._pieces_out = anyio.create_memory_object_stream[SpeechAudio](MAX_QUEUED_PIECES)
+        self._pieces: Mailbox[SpeechAudio] = Mailbox(MAX_QUEUED_PIECES)
+        self._is_transcribing = True
 
     def take(self, pcm: bytes) -> None:
         """Take one chunk of the caller's audio, as it arrives."""
@@ -145,14 +145,11 @@ class Hearing:
         pcm = b"".join(block for _, block in self._piece)
         self._sent_until_ms = start_ms + len(pcm) / 2 * 1000 / SPEECH_RATE_HZ
         self._piece = []
-        try:
-            self._pieces.send_nowait(SpeechAudio(self.utterance, start_ms, pcm, is_pause))
-        except anyio.WouldBlock:
-            raise RecognitionFailed("speech recognition is a minute behind the caller; lower the load") from None
-        except anyio.ClosedResourceError:
-            pass  # the call is over: what is still said is taped, but nobody waits for its words
-        except anyio.BrokenResourceError:
-            raise RecognitionFailed("speech recognition has ended in mid-call") from None
+        # Once the call is over the mailbox is closed: what is still said is taped, but nobody waits for its words.
+        if not self._is_transcribing and not self._pieces.is_closed:
+            raise RecognitionFailed("speech recognition has ended in mid-call")
+        if not self._pieces.put(SpeechAudio(self.utterance, start_ms, pcm, is_pause)):
+            raise RecognitionFailed("speech recognition is a minute behind the caller; lower the load")
 
     def check_stall(self) -> None:
         """End the caller's speech when its audio stops coming in the middle of it."""
@@ -180,13 +177,12 @@ class Hearing:
 
     async def transcribe(self, language: str) -> None:
         """Run recognition until `finish()`; each result becomes an event."""
-        async with self._pieces_out, closing(self._stt.stream(self._each_piece(), language)) as results:
-            async for result in results:
-                self._on_result(result)
-
-    async def _each_piece(self) -> AsyncIterator[SpeechAudio]:
-        async for piece in self._pieces_out:
-            yield piece
+        try:
+            async with closing(self._stt.stream(aiter(self._pieces), language)) as results:
+                async for result in results:
+                    self._on_result(result)
+        finally:
+            self._is_transcribing = False
 
     def _on_result(self, result: Transcribed) -> None:
         now_ms = self._clock.now_ms()
@@ -219,8 +215,3 @@ class Hearing:
                     at_ms=self._clock.now_ms(), utterance=self._partial.utterance, words=self._partial.words
                 )
             )
-
-    def close(self) -> None:
-        """Free the queue, once the tasks have ended."""
-        self._pieces.close()
-        self._pieces_out.close()

@@ -103,7 +103,6 @@ class CallSession:
         finally:
             self._inbox.close()
             self._speaking.close()
-            self._hearing.close()
 
     def stop(self, reason: DisconnectionReason, detail: str) -> None:
         """End the call from outside: stop-call, drain."""

@@ -19,7 +19,9 @@ from retold.errors import StorageError
 from retold.ports import ReplyWanted, Responder, TranscriptChanged, Turn
 
 COMMIT_TIMEOUT_S = 0.05
-"""Longest wait for the journal before an event is shown to the world; a stuck disk must not silence the call."""
+"""Longest wait for the journal before a reply is asked for; a stuck disk must not silence the call."""
+TELL_TIMEOUT_S = 0.25
+"""Longest wait for the journal before a change is told. Nobody waits for it: it takes the journal's own pace."""
 
 
 class Telling:
@@ -75,12 +77,12 @@ class Telling:
             ReplyWanted(action.response_id, action.kind, self._fold.utterances(), self._fold.items())
         )
 
-    async def committed(self, timeout_s: float = COMMIT_TIMEOUT_S) -> None:
+    async def committed(self, timeout_s: float = COMMIT_TIMEOUT_S, *, is_urgent: bool = True) -> None:
         """Wait for the journal, but never so long that the caller notices."""
         appended = len(self._timeline)
         try:
             with anyio.move_on_after(timeout_s) as scope:
-                await self._timeline.committed()
+                await self._timeline.committed(is_urgent=is_urgent)
                 self._safe = max(self._safe, appended)
             if scope.cancelled_caught:
                 get_logger().warning("journal_slow", waited_ms=timeout_s * 1000)
@@ -92,7 +94,7 @@ class Telling:
         self._has_changed = False
         # Words that are not final are in no journal: there is nothing to wait for.
         if turn or self._changed_at > self._safe:
-            await self.committed()
+            await self.committed(TELL_TIMEOUT_S, is_urgent=False)
         utterances = self._fold.utterances()
         await self._responder.send(TranscriptChanged(utterances, self._fold.items(), turn))
         if not self._transport.takes_updates:

@@ -270,9 +270,9 @@ class Timeline:
         for bell in self._bells:
             bell()
 
-    async def committed(self) -> None:
-        """Wait until all events so far are on disk. Raises StorageError."""
-        await self._journal.committed()
+    async def committed(self, *, is_urgent: bool = True) -> None:
+        """Wait until all events so far are on disk (ports.Journal). Raises StorageError."""
+        await self._journal.committed(is_urgent=is_urgent)
 
     def since(self, count: int) -> list[AnyEvent]:
         """The events after the first `count`."""

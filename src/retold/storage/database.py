@@ -41,7 +41,8 @@ MAX_WAITING_JOBS = 1_000
 MAX_ENTRIES = 200_000
 """Journal entries that may wait for the disk; beyond it a call's journal ends (a normal end needs none)."""
 LINGER_S = 0.05
-"""Journal entries that nobody waits for are gathered this long into one commit; a crash may lose them."""
+"""Journal entries that nobody waits for urgently are gathered this long into one commit; a crash may lose those that
+nobody was told of."""
 GROUP_EVERY_S = 0.005
 """Groups begin this far apart at least, so that under load those who wait share a commit."""
 SPACE_CHECK_S = 1.0
@@ -144,24 +145,30 @@ class Database:
         self._filled.set()
         return self._appended
 
-    async def flushed(self, number: int) -> None:
+    async def flushed(self, number: int, *, is_urgent: bool = True) -> None:
         """Wait until the journal entry of this number, and all before it, are committed with fsync.
 
-        Raises StorageError.
+        What is not urgent waits as long as entries linger. Raises StorageError.
         """
         if self._flushed < number:
             # Groups keep the order of the queue: what comes behind the entries commits with or after them.
-            await self._done(None, is_essential=True)
+            await self._done(None, is_essential=True, is_urgent=is_urgent)
 
     async def _done(
-        self, work: Callable[[Connection], Any] | None, *, is_essential: bool, is_erasing: bool = False
+        self,
+        work: Callable[[Connection], Any] | None,
+        *,
+        is_essential: bool,
+        is_erasing: bool = False,
+        is_urgent: bool = True,
     ) -> Any:
         async with self._waiting:
             self._refuse_if_hopeless(is_essential=is_essential)
             job = Job(work, is_essential, self._loop.create_future(), is_erasing)
             self._queue.append(job)
             self._filled.set()
-            self._urgent.set()
+            if is_urgent:
+                self._urgent.set()
             try:
                 with anyio.fail_after(TIMEOUT_S):
                     return await job.done

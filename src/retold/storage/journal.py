@@ -25,11 +25,11 @@ class DatabaseJournal:
         self._is_cut = number is None
         self._last = number or self._last
 
-    async def committed(self) -> None:
+    async def committed(self, *, is_urgent: bool = True) -> None:
         """Wait until every event appended so far is on disk. Raises StorageError."""
         if self._is_cut:
             raise StorageFull("the journal's queue is full; the disk is too slow or has no space")
-        await self._database.flushed(self._last)
+        await self._database.flushed(self._last, is_urgent=is_urgent)
 
 
 class MemoryJournal:
@@ -43,5 +43,6 @@ class MemoryJournal:
         _ = seq, at_ms
         self.entries.append(event)
 
-    async def committed(self) -> None:
+    async def committed(self, *, is_urgent: bool = True) -> None:
         """Nothing to wait for."""
+        _ = is_urgent

@@ -79,6 +79,16 @@ async def test_those_who_wait_under_load_share_commits(database: Database, disk:
     assert await database.read(kept) == 40
 
 
+async def test_those_who_wait_without_hurry_wait_for_the_common_commit(database: Database, disk: FaultyDisk) -> None:
+    journal = DatabaseJournal(database, "call_1")
+    began_ms = CLOCK.monotonic_ms()
+    for seq in range(10):
+        journal.append(seq, float(seq), b"event")
+        await journal.committed(is_urgent=False)
+        assert await database.read(kept) == seq + 1
+        assert disk.operations.count("commit") <= most_groups(began_ms, LINGER_S)
+
+
 async def test_a_job_sees_the_entries_before_it_and_none_behind_it(database: Database) -> None:
     seen: list[int] = []
 

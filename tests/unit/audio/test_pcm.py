@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -71,6 +73,15 @@ def test_levels_of_a_full_sine_a_square_and_silence() -> None:
 def test_audible_edges_are_sample_exact() -> None:
     piece = pcm.silence(700) + np.full(50, -5000, dtype="<i2").tobytes() + pcm.silence(90)
     assert (pcm.first_audible(piece), pcm.last_audible(piece)) == (700, 749)
+
+
+@given(st.lists(st.integers(-300, 300), max_size=60), st.integers(1, 300))
+def test_audible_edges_are_the_first_and_the_last_loud_sample(samples: list[int], level: int) -> None:
+    piece = np.array(samples, dtype="<i2").tobytes()
+    loud = [index for index, sample in enumerate(samples) if abs(sample) >= level]
+    threshold_dbfs = 20 * math.log10((level - 0.5) / 32768)
+    assert pcm.first_audible(piece, threshold_dbfs) == (loud[0] if loud else None)
+    assert pcm.last_audible(piece, threshold_dbfs) == (loud[-1] if loud else None)
 
 
 def test_silence_has_no_audible_edge() -> None:

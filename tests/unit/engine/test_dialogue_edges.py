@@ -137,7 +137,8 @@ class StuckJournal(MemoryJournal):
     error: Exception | None = None
     entries: list[bytes] = field(default_factory=list[bytes])
 
-    async def committed(self) -> None:
+    async def committed(self, *, is_urgent: bool = True) -> None:
+        _ = is_urgent
         if self.error:
             raise self.error
         await anyio.sleep_forever()
@@ -296,7 +297,8 @@ async def test_events_are_shown_after_they_were_journaled() -> None:
     class Watching(MemoryJournal):
         committed_events = 0
 
-        async def committed(self) -> None:
+        async def committed(self, *, is_urgent: bool = True) -> None:
+            _ = is_urgent
             self.committed_events = len(self.entries)
 
     journal = Watching()

@@ -44,4 +44,3 @@ def test_recognition_that_falls_a_minute_behind_has_failed() -> None:
     assert [type(event) for event in posted] == [SpeechStarted]
     with pytest.raises(RecognitionFailed, match="a minute behind"):
         speak_for(2)
-    hearing.close()

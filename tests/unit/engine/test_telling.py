@@ -10,10 +10,11 @@ import pytest
 from retold.clock import CallClock
 from retold.domain.transcript import Word
 from retold.engine import timeline as t
+from retold.engine.actions import Ask
 from retold.engine.leg import Leg
 from retold.engine.telling import Telling
 from retold.engine.turn_events import TurnEvent
-from retold.ports import Act, ReplyWanted, TranscriptChanged, Turn
+from retold.ports import Act, ReplyKind, ReplyWanted, TranscriptChanged, Turn
 from retold.transports.loopback import LoopbackTransport
 from support.dialogue import RATE_HZ, ArrayTape
 from support.virtual_time import VirtualClock
@@ -26,16 +27,18 @@ COMMIT_S = 0.03
 
 
 class SlowJournal:
-    """A journal that takes a while for each commit, and counts how often it is waited for."""
+    """A journal that takes a while for each commit, and counts how often, and how urgently, it is waited for."""
 
     def __init__(self) -> None:
         self.waits = 0
+        self.urgent_waits = 0
 
     def append(self, seq: int, at_ms: float, event: bytes) -> None:
         """Take an event."""
 
-    async def committed(self) -> None:
+    async def committed(self, *, is_urgent: bool = True) -> None:
         self.waits += 1
+        self.urgent_waits += is_urgent
         await anyio.sleep(COMMIT_S)
 
 
@@ -118,3 +121,15 @@ async def test_a_partial_behind_unwritten_words_waits_with_them() -> None:
         assert here.told.sent == []
         await anyio.sleep(0.002)
         assert here.told.texts() == [["Hello.", "book"]]
+
+
+async def test_a_reply_is_asked_for_urgently_and_all_else_told_at_the_pace_of_the_journal() -> None:
+    async with scene() as here:
+        here.timeline.append(t.UserTranscribed(at_ms=700, utterance=0, words=BOOK_IT))
+        here.telling.turn(Turn.USER)
+        await anyio.sleep(COMMIT_S + 0.001)
+        assert (len(here.told.sent), here.journal.waits, here.journal.urgent_waits) == (1, 1, 0)
+        here.timeline.append(t.UserTranscribed(at_ms=900, utterance=1, words=BOOK))
+        await here.telling.ask(Ask(1, ReplyKind.RESPONSE, speech_end_ms=900))
+        assert here.journal.urgent_waits == 1
+        assert isinstance(here.told.sent[-1], ReplyWanted)

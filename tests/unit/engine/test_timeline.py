@@ -148,13 +148,14 @@ def test_who_follows_is_rung_at_every_event_until_it_stops() -> None:
 
 @pytest.mark.anyio
 async def test_committed_waits_for_the_journal() -> None:
-    waited: list[int] = []
+    waited: list[tuple[int, bool]] = []
 
     class Waiting(MemoryJournal):
-        async def committed(self) -> None:
-            waited.append(len(self.entries))
+        async def committed(self, *, is_urgent: bool = True) -> None:
+            waited.append((len(self.entries), is_urgent))
 
     timeline = t.Timeline(Waiting(), stores_sensitive_data=True)
     timeline.append(t.Heartbeat(at_ms=0.0))
     await timeline.committed()
-    assert waited == [1]
+    await timeline.committed(is_urgent=False)
+    assert waited == [(1, True), (1, False)]
