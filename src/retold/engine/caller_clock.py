@@ -17,15 +17,19 @@ STALL_MS = 200.0
 HOLD_MS = 60.0
 """How long chunks are held after a stall to see whether a burst follows."""
 MAX_AHEAD_MS = 20.0
-"""Sound cannot arrive before it was made: samples further ahead of now than this say that the count began too late
-(the first chunk was held up) or that the caller's clock runs fast. The surplus is dropped; what follows lies right."""
+"""Sound cannot arrive before it was made: samples further ahead of now than this say that the count began too late, or
+that the caller's clock runs fast. The surplus is dropped; what follows lies right."""
+MAX_AHEAD_IN_SILENCE_MS = 1.0
+"""The same while the caller says nothing and loses nothing by it. Joining is a busy moment: the first chunk, which
+begins the count, is often read late. So the count follows the chunk that came soonest, and what is said lies right."""
 
 
 class Placed(NamedTuple):
-    """A chunk and the call sample at which its first sample lies."""
+    """A chunk, the call sample at which its first sample lies, and what of it was dropped before that."""
 
     start_sample: int
     pcm: bytes
+    surplus: bytes = b""
 
 
 @dataclass(slots=True)
@@ -39,8 +43,11 @@ class CallerClock:
     _held: list[bytes] = field(default_factory=list[bytes])
     _held_since_ms: float = 0.0
 
-    def place(self, pcm: bytes, now_ms: float) -> list[Placed]:
-        """Where each chunk that is ready lies; empty while chunks are held after a stall."""
+    def place(self, pcm: bytes, now_ms: float, *, is_speech: bool = False) -> list[Placed]:
+        """Where each chunk that is ready lies; empty while chunks are held after a stall.
+
+        `is_speech` tells whether the caller is known to be speaking.
+        """
         samples = len(pcm) // 2
         arrived_at = self._sample(now_ms) - samples
         if self._next_sample is None:
@@ -51,11 +58,12 @@ class CallerClock:
         if arrived_at - self._next_sample > self._sample(STALL_MS):
             self._held, self._held_since_ms = [pcm], now_ms
             return []
-        surplus = self._next_sample + samples - self._sample(now_ms + MAX_AHEAD_MS)
-        if surplus > 0:
-            self.dropped_samples += min(surplus, samples)
-            pcm = pcm[2 * surplus :]
-        return [self._lay(pcm)] if pcm else []
+        ahead_ms = MAX_AHEAD_MS if is_speech else MAX_AHEAD_IN_SILENCE_MS
+        surplus = self._next_sample + samples - self._sample(now_ms + ahead_ms)
+        if surplus <= 0:
+            return [self._lay(pcm)]
+        self.dropped_samples += min(surplus, samples)
+        return [self._lay(pcm[2 * surplus :], pcm[: 2 * surplus])] if surplus < samples else []
 
     def _release(self, now_ms: float) -> list[Placed]:
         held = sum(len(pcm) for pcm in self._held) // 2
@@ -72,10 +80,10 @@ class CallerClock:
         self._held = []
         return placed
 
-    def _lay(self, pcm: bytes) -> Placed:
+    def _lay(self, pcm: bytes, surplus: bytes = b"") -> Placed:
         start = self._next_sample or 0
         self._next_sample = start + len(pcm) // 2
-        return Placed(start, pcm)
+        return Placed(start, pcm, surplus)
 
     def _sample(self, ms: float) -> int:
         return round(ms * self.sample_rate / 1000)

@@ -74,7 +74,7 @@ class Hearing:
         """Take one chunk of the caller's audio, as it arrives."""
         now_ms = self._clock.now_ms()
         self.last_audio_ms = now_ms
-        for placed in self._caller_clock.place(pcm, now_ms):
+        for placed in self._caller_clock.place(pcm, now_ms, is_speech=self._segmenter.is_speech):
             self._tape.write_caller(placed.start_sample, placed.pcm)
             self._feed(placed)
 
@@ -82,7 +82,10 @@ class Hearing:
         if placed.start_sample != self._next_sample:
             self._skip_to(placed.start_sample)
         self._next_sample = placed.start_sample + len(placed.pcm) // 2
-        audio = self._buffer + self._resampler.feed(placed.pcm)
+        # Recognition hears the surplus all the same: cut out, it would click, and a block would no longer be whole when
+        # a chunk is, but wait for the next one.
+        self._buffer_start_ms -= len(placed.surplus) / 2 * 1000 / self._sample_rate
+        audio = self._buffer + self._resampler.feed(placed.surplus + placed.pcm)
         end = len(audio) - len(audio) % BLOCK_BYTES
         self._buffer = audio[end:]
         for start in range(0, end, BLOCK_BYTES):

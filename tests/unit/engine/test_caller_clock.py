@@ -2,10 +2,18 @@
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retold.engine.caller_clock import HOLD_MS, MAX_AHEAD_MS, STALL_MS, CallerClock, Placed
+from retold.engine.caller_clock import (
+    HOLD_MS,
+    MAX_AHEAD_IN_SILENCE_MS,
+    MAX_AHEAD_MS,
+    STALL_MS,
+    CallerClock,
+    Placed,
+)
 
 RATE = 8000
 CHUNK_MS = 20
@@ -23,9 +31,9 @@ class Line:
     clock: CallerClock = field(default_factory=lambda: CallerClock(RATE))
     placed: list[Placed] = field(default_factory=list[Placed])
 
-    def arrive(self, number: int, at_ms: float) -> int:
+    def arrive(self, number: int, at_ms: float, *, is_speech: bool = False) -> int:
         """One chunk arrives; gives how many were laid by it."""
-        laid = self.clock.place(chunk(number), at_ms)
+        laid = self.clock.place(chunk(number), at_ms, is_speech=is_speech)
         self.placed += laid
         return len(laid)
 
@@ -48,8 +56,10 @@ def test_the_first_chunk_ends_when_it_arrives() -> None:
     assert steady(3, first_ms=170).starts_ms() == [150, 170, 190]
 
 
-def test_a_first_chunk_from_before_the_call_lies_at_its_start() -> None:
-    assert steady(2, first_ms=5).starts_ms() == [0, 20]
+def test_sound_from_before_the_call_is_left_out() -> None:
+    line = steady(2, first_ms=5)
+    assert line.starts_ms() == [0, 5 + MAX_AHEAD_IN_SILENCE_MS]
+    assert line.clock.dropped_samples == (CHUNK_MS - 5 - MAX_AHEAD_IN_SILENCE_MS) * RATE / 1000
 
 
 def test_jitter_does_not_move_anything() -> None:
@@ -86,10 +96,18 @@ def test_chunks_are_held_no_longer_than_needed() -> None:
 
 def test_a_caller_that_runs_ahead_is_held_back() -> None:
     line = steady(1)
-    laid = [line.arrive(number, 20) for number in range(1, 20)]
+    laid = [line.arrive(number, 20, is_speech=True) for number in range(1, 20)]
     assert sum(laid) == MAX_AHEAD_MS / CHUNK_MS
     assert line.clock.dropped_samples == (19 - sum(laid)) * SAMPLES
-    assert line.arrive(99, 60) == 1
+    assert line.arrive(99, 60, is_speech=True) == 1
+
+
+def test_what_is_dropped_of_a_chunk_is_given_with_it() -> None:
+    clock = CallerClock(RATE)
+    clock.place(chunk(1), 20)
+    [placed] = clock.place(chunk(2), 30)
+    assert len(placed.surplus) + len(placed.pcm) == 2 * SAMPLES
+    assert (placed.start_sample, len(placed.surplus) // 2) == (SAMPLES, (10 - MAX_AHEAD_IN_SILENCE_MS) * RATE / 1000)
 
 
 # --- properties -----------------------------------------------------------------------------------
@@ -166,9 +184,10 @@ def test_positions_never_overlap_or_go_back(arrivals: list[tuple[int, float]], s
     assert laid + clock.dropped_samples == sent
 
 
-def test_a_first_chunk_that_was_held_up_does_not_make_the_rest_late() -> None:
+@pytest.mark.parametrize("held_up_ms", [3, 18, 120])
+def test_a_first_chunk_that_was_held_up_does_not_make_the_rest_late(held_up_ms: float) -> None:
     line = Line()
-    line.arrive(0, 120)
-    for number in range(1, 20):
-        line.arrive(number, max(120, (number + 1) * CHUNK_MS))
-    assert line.placed[-1].start_sample + SAMPLES <= (20 * CHUNK_MS + MAX_AHEAD_MS) * RATE / 1000
+    for number in range(20):
+        line.arrive(number, max(CHUNK_MS + held_up_ms, (number + 1) * CHUNK_MS))
+    end_ms = (line.placed[-1].start_sample + SAMPLES) * 1000 / RATE
+    assert end_ms == 20 * CHUNK_MS + MAX_AHEAD_IN_SILENCE_MS

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from retold.clock import CallClock
+from retold.engine.caller_clock import MAX_AHEAD_IN_SILENCE_MS
 from retold.engine.hearing import BLOCK_MS, MAX_QUEUED_PIECES, PIECE_BLOCKS, Hearing
 from retold.engine.leg import Leg
+from retold.engine.segmenter import END_AFTER_MS
 from retold.engine.timeline import Timeline
-from retold.engine.turn_events import SpeechStarted, TurnEvent
+from retold.engine.turn_events import SpeechEnded, SpeechStarted, TurnEvent
 from retold.errors import RecognitionFailed
 from retold.providers.energy_vad import EnergyVad
 from retold.storage.journal import MemoryJournal
@@ -44,3 +46,21 @@ def test_recognition_that_falls_a_minute_behind_has_failed() -> None:
     assert [type(event) for event in posted] == [SpeechStarted]
     with pytest.raises(RecognitionFailed, match="a minute behind"):
         speak_for(2)
+
+
+def test_speech_lies_right_and_is_noticed_at_once_although_the_first_chunk_was_held_up() -> None:
+    clock, posted = SetClock(), list[TurnEvent]()
+    timeline = Timeline(MemoryJournal(), stores_sensitive_data=True)
+    leg = Leg(LoopbackTransport(clock, sample_rate=RATE_HZ), ArrayTape(), timeline, CallClock(clock), posted.append)
+    hearing = Hearing(leg, vad=EnergyVad(), stt=KnownWords([]), on_partial=lambda _utterance, _words: None)
+    chunk_bytes = round(RATE_HZ * BLOCK_MS / 1000) * 2
+    for number in range(100):
+        is_loud = 50 <= number < 75
+        clock.now_ms = max(BLOCK_MS + 18, (number + 1) * BLOCK_MS)
+        hearing.take(LOUD_SECOND[:chunk_bytes] if is_loud else bytes(chunk_bytes))
+
+    [start] = [event for event in posted if isinstance(event, SpeechStarted)]
+    [end] = [event for event in posted if isinstance(event, SpeechEnded)]
+    assert start.onset_ms == pytest.approx(1000 + MAX_AHEAD_IN_SILENCE_MS)
+    assert end.end_ms == pytest.approx(1500 + MAX_AHEAD_IN_SILENCE_MS)
+    assert end.at_ms == 1500 + END_AFTER_MS
