@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 
+from retold.engine.caller_clock import MAX_AHEAD_MS
+from retold.engine.segmenter import SLOT_MS
+
 ROOT = Path(__file__).resolve().parents[2]
 BENCHES = ("turn_overhead", "heard_truth", "leaks")
 """One of each kind of load; the others are run by hand, and take minutes."""
 MAX_DELAY_MS = 5_000
 """A bound for nonsense, not for speed: this machine may be busy."""
+MAX_EARLY_MS = MAX_AHEAD_MS + SLOT_MS
+"""A turn cannot take less than its parts, except for the error that the caller's clock allows on a starved machine, and
+for the slot to which the end of speech is told."""
 
 
 @pytest.mark.timeout(280)
@@ -29,7 +35,7 @@ def test_each_bench_runs_and_gives_sane_figures(tmp_path: Path) -> None:
         assert result["figures"]
         assert all(math.isfinite(figure["value"]) for figure in result["figures"])
     added = _figures(told, "turn_overhead")
-    assert all(-1 <= value < MAX_DELAY_MS for value in added.values()), added
+    assert all(-MAX_EARLY_MS <= value < MAX_DELAY_MS for value in added.values()), added
     [right] = [value for name, value in _figures(told, "heard_truth").items() if name.endswith("right to one word")]
     assert right >= 95, told["benches"]["heard_truth"]
     assert _figures(told, "leaks")["tasks left"] == 0
