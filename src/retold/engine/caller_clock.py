@@ -52,6 +52,7 @@ class CallerClock:
         arrived_at = self._sample(now_ms) - samples
         if self._next_sample is None:
             self._next_sample = max(0, arrived_at)
+            return [self._lay(pcm)]
         if self._held:
             self._held.append(pcm)
             return self._release(now_ms)

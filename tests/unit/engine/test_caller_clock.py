@@ -56,9 +56,9 @@ def test_the_first_chunk_ends_when_it_arrives() -> None:
     assert steady(3, first_ms=170).starts_ms() == [150, 170, 190]
 
 
-def test_sound_from_before_the_call_is_left_out() -> None:
-    line = steady(2, first_ms=5)
-    assert line.starts_ms() == [0, 5 + MAX_AHEAD_IN_SILENCE_MS]
+def test_a_first_chunk_from_before_the_call_lies_at_its_start_and_those_after_it_lie_right() -> None:
+    line = steady(3, first_ms=5)
+    assert line.starts_ms() == [0, CHUNK_MS, 5 + CHUNK_MS + MAX_AHEAD_IN_SILENCE_MS]
     assert line.clock.dropped_samples == (CHUNK_MS - 5 - MAX_AHEAD_IN_SILENCE_MS) * RATE / 1000
 
 

@@ -31,11 +31,16 @@ class SetClock:
         return self.now_ms
 
 
-def test_recognition_that_falls_a_minute_behind_has_failed() -> None:
+def ear() -> tuple[SetClock, Hearing, list[TurnEvent]]:
+    """A caller's ear, its clock, and what it tells turn taking."""
     clock, posted = SetClock(), list[TurnEvent]()
     timeline = Timeline(MemoryJournal(), stores_sensitive_data=True)
     leg = Leg(LoopbackTransport(clock, sample_rate=RATE_HZ), ArrayTape(), timeline, CallClock(clock), posted.append)
-    hearing = Hearing(leg, vad=EnergyVad(), stt=KnownWords([]), on_partial=lambda _utterance, _words: None)
+    return clock, Hearing(leg, vad=EnergyVad(), stt=KnownWords([]), on_partial=lambda _utterance, _words: None), posted
+
+
+def test_recognition_that_falls_a_minute_behind_has_failed() -> None:
+    clock, hearing, posted = ear()
 
     def speak_for(seconds: int) -> None:
         for _ in range(seconds):
@@ -49,10 +54,7 @@ def test_recognition_that_falls_a_minute_behind_has_failed() -> None:
 
 
 def test_speech_lies_right_and_is_noticed_at_once_although_the_first_chunk_was_held_up() -> None:
-    clock, posted = SetClock(), list[TurnEvent]()
-    timeline = Timeline(MemoryJournal(), stores_sensitive_data=True)
-    leg = Leg(LoopbackTransport(clock, sample_rate=RATE_HZ), ArrayTape(), timeline, CallClock(clock), posted.append)
-    hearing = Hearing(leg, vad=EnergyVad(), stt=KnownWords([]), on_partial=lambda _utterance, _words: None)
+    clock, hearing, posted = ear()
     chunk_bytes = round(RATE_HZ * BLOCK_MS / 1000) * 2
     for number in range(100):
         is_loud = 50 <= number < 75
@@ -64,3 +66,13 @@ def test_speech_lies_right_and_is_noticed_at_once_although_the_first_chunk_was_h
     assert start.onset_ms == pytest.approx(1000 + MAX_AHEAD_IN_SILENCE_MS)
     assert end.end_ms == pytest.approx(1500 + MAX_AHEAD_IN_SILENCE_MS)
     assert end.at_ms == 1500 + END_AFTER_MS
+
+
+def test_no_speech_is_from_before_the_call() -> None:
+    clock, hearing, posted = ear()
+    for number in range(20):
+        clock.now_ms = 1 + number * BLOCK_MS / 2
+        hearing.take(LOUD_SECOND[: round(RATE_HZ * BLOCK_MS / 2 / 1000) * 2])
+    [start] = posted
+    assert isinstance(start, SpeechStarted)
+    assert start.onset_ms == 0
