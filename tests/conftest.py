@@ -12,6 +12,7 @@ import anyio.lowlevel
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from support import database
 from support.virtual_time import VIRTUAL_BACKEND
 
 _PASSES_TO_FINISH = 10
@@ -28,6 +29,13 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
     """Plain asyncio, or virtual time for a module whose `pytestmark` says `virtual_time`."""
     wants_virtual_time = any(mark.name == "virtual_time" for mark in request.node.iter_markers())
     return VIRTUAL_BACKEND if wants_virtual_time else "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_postgres_ends() -> Generator[None]:
+    """Leave no database server behind."""
+    yield
+    database.stop_shared_postgres()
 
 
 async def _leaked_tasks(before: set[asyncio.Task[Any]]) -> list[str]:

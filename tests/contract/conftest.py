@@ -1,9 +1,10 @@
 """Fixtures of the tests that drive the official clients, and the check that a test calls what it claims to cover."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 
 import pytest
 
+from support import database
 from support.sdk_client import Form, Generation, SdkClient, SdkProcess
 from support.server import ServerProcess, running_server
 
@@ -26,10 +27,18 @@ def sdk_process() -> Generator[Callable[[Generation], SdkProcess]]:
         one.close()
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """What the server of a file keeps its rows on; on PostgreSQL the newest client asks, in the plainest form."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]:
+def server(tmp_path_factory: pytest.TempPathFactory, backend: str) -> Generator[ServerProcess]:
     """One server for the tests of a file."""
-    with running_server(tmp_path_factory.mktemp("server") / "data", env=MANY_WRONG_KEYS) as running:
+    data_dir = tmp_path_factory.mktemp("server") / "data"
+    rows = {"RETOLD_DATABASE_URL": database.postgres_url(data_dir)} if backend == "postgresql" else {}
+    with running_server(data_dir, env=MANY_WRONG_KEYS | rows) as running:
         yield running
 
 
@@ -51,6 +60,21 @@ def sdk(
 ) -> SdkClient:
     """The client of the test."""
     return SdkClient(sdk_process(generation), server.url, server.api_key, form)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what TEST_DATABASE does not ask for."""
+    wanted = [item for item in items if not isinstance(item, pytest.Function) or _is_wanted(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+    items[:] = wanted
+
+
+def _is_wanted(test: pytest.Function) -> bool:
+    params: Mapping[str, object] = test.callspec.params if hasattr(test, "callspec") else {}
+    if "backend" not in params or database.KIND == "postgresql":
+        return params.get("backend") != "sqlite"
+    is_plainest = params.get("generation", "6.2") == "6.2" and params.get("form", "plain") == "plain"
+    return params["backend"] == "sqlite" or is_plainest
 
 
 @pytest.hookimpl(wrapper=True)

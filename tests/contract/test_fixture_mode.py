@@ -1,7 +1,5 @@
 """`retold serve --fixtures`: what the official client's own test tree asks, in any order and again and again."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,7 @@ import pytest
 
 from support.sdk_client import Generation, SdkClient, SdkProcess
 from support.sdk_plans import every_form
-from support.server import SCRIPTED_SPEECH, ServerProcess, running_server
+from support.server import SCRIPTED_SPEECH, ServerProcess, retold, running_server
 
 KEY = "YOUR_RETELL_API_KEY"
 AGENT = "16b980523634a6dc504898cda492e939"
@@ -87,8 +85,7 @@ def test_the_ids_of_the_clients_own_tests_exist_whatever_came_before(
 
 
 def refused(data_dir: Path, *options: str) -> str:
-    command = [sys.executable, "-m", "retold", "serve", "--port", "0", "--data-dir", str(data_dir), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=SCRIPTED_SPEECH)
+    done = retold("serve", "--port", "0", *options, data_dir=data_dir, **SCRIPTED_SPEECH)
     assert done.returncode == 1, done.stdout
     return done.stderr
 

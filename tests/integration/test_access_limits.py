@@ -3,26 +3,13 @@
 import http.client
 import json
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
-from support.server import TEST_KEY, running_server
-
-
-def retold(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "retold", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", **env},
-    )
+from support.server import TEST_KEY, retold, running_server
 
 
 def test_a_short_key_is_refused_at_the_start_and_not_shown(tmp_path: Path) -> None:
-    refused = retold("serve", "--port", "0", "--data-dir", str(tmp_path / "data"), RETOLD_API_KEY="key_secret")
+    refused = retold("serve", "--port", "0", data_dir=tmp_path / "data", RETOLD_API_KEY="key_secret")
     assert refused.returncode == 1
     assert "RETOLD_API_KEY" in refused.stderr
     assert "24 to 512 characters" in refused.stderr
@@ -34,9 +21,9 @@ def test_a_revoked_key_from_the_environment_is_said_to_open_nothing(tmp_path: Pa
     folder = tmp_path / "data"
     with running_server(folder) as server:
         assert "was revoked" not in server.output()
-        [key] = json.loads(retold("keys", "list", "--data-dir", str(folder), "--json").stdout)
+        [key] = json.loads(retold("keys", "list", "--json", data_dir=folder).stdout)
         assert len(key["key_prefix"]) <= len(TEST_KEY) / 4
-        assert retold("keys", "revoke", key["api_key_id"], "--data-dir", str(folder)).returncode == 0
+        assert retold("keys", "revoke", key["api_key_id"], data_dir=folder).returncode == 0
     with running_server(folder) as server:
         assert "the one in RETOLD_API_KEY was revoked and opens nothing" in server.output()
 

@@ -3,8 +3,6 @@
 The matrix is made from `GET /openapi.json`, so a route that is added is in it.
 """
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ import pytest
 
 from retold.domain.scopes import Scope, scope_for
 from support.api_description import Operation, operations
-from support.server import running_server
+from support.server import retold, running_server
 
 UNKNOWN = {
     "agent_id": "agent_" + "0" * 26,
@@ -94,12 +92,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
         trunk = {"phone_number": "+14155550100", "termination_uri": "trunk.example.com"}
         number = make("/import-phone-number", **trunk)["phone_number"]
         without = {scope: make("/create-api-key", scopes=all_but(scope))["api_key"] for scope in Scope}
-        stranger = subprocess.run(
-            [sys.executable, "-m", "retold", "keys", "create", "--org", "org_stranger", "--data-dir", str(folder)],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.split()[0]
+        stranger = retold("keys", "create", "--org", "org_stranger", data_dir=folder).stdout.split()[0]
         while http.get("/list-agents", headers=bearer(expired)).status_code != 401:
             time.sleep(0.05)
         described = list(operations(http.get("/openapi.json").json()))

@@ -4,8 +4,6 @@ import http.client
 import json
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -14,8 +12,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from support import database
 from support.plain_client import SILENCE, ask, joined, wait_until
-from support.server import ServerProcess, running_server
+from support.server import ServerProcess, retold, running_server
 
 NO_KEY = ""
 
@@ -25,17 +24,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]
     """One server for all tests that leave it running."""
     with running_server(tmp_path_factory.mktemp("serve") / "data") as running:
         yield running
-
-
-def retold(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "retold", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", **env},
-    )
 
 
 def test_a_first_start_shows_the_key_once_and_the_command_of_a_first_call(tmp_path: Path) -> None:
@@ -61,7 +49,7 @@ def test_a_server_with_a_damaged_model_starts_and_says_so(tmp_path: Path) -> Non
     env = {"RETOLD_STT": "local", "RETOLD_LOCAL__WHISPER_DIR": str(folder)}
     with running_server(tmp_path / "data", env=env) as server:
         wait_until(lambda: "doctor" in ask(server, "GET", "/health/ready")[1]["speech"])
-    shown = retold("doctor", "--data-dir", str(tmp_path / "data"), **env)
+    shown = retold("doctor", data_dir=tmp_path / "data", **env)
     assert (shown.returncode, f"the vocabulary in {folder} cannot be read" in shown.stdout) == (1, True)
 
 
@@ -112,26 +100,26 @@ def test_a_chunked_body_over_the_limit_is_refused_and_the_server_goes_on(server:
 
 
 def test_keys_are_made_and_revoked_while_the_server_runs(server: ServerProcess) -> None:
-    folder = str(server.data_dir)
-    made = json.loads(retold("keys", "create", "--name", "second", "--data-dir", folder, "--json").stdout)
+    folder = server.data_dir
+    made = json.loads(retold("keys", "create", "--name", "second", "--json", data_dir=folder).stdout)
     with_it = ServerProcess(server.url, made["api_key"], server.data_dir, server.process, server.log_path)
     assert ask(with_it, "GET", "/list-agents")[0] == 200
-    listed = json.loads(retold("keys", "list", "--data-dir", folder, "--json").stdout)
+    listed = json.loads(retold("keys", "list", "--json", data_dir=folder).stdout)
     assert {key["api_key_name"] for key in listed} == {"RETOLD_API_KEY", "second"}
     assert made["api_key"] not in json.dumps(listed)
-    assert retold("keys", "revoke", made["api_key_id"], "--data-dir", folder).returncode == 0
+    assert retold("keys", "revoke", made["api_key_id"], data_dir=folder).returncode == 0
     deadline = time.monotonic() + 20
     while ask(with_it, "GET", "/list-agents")[0] != 401:
         assert time.monotonic() < deadline, "the key still opens"
         time.sleep(0.1)
-    again = retold("keys", "revoke", made["api_key_id"], "--data-dir", folder)
+    again = retold("keys", "revoke", made["api_key_id"], data_dir=folder)
     assert (again.returncode, "no active key" in again.stderr) == (1, True)
 
 
 def test_a_port_in_use_is_said_in_one_line_with_the_remedy(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        refused = retold("serve", "--port", str(port), "--data-dir", str(tmp_path / "data"))
+        refused = retold("serve", "--port", str(port), data_dir=tmp_path / "data")
     assert refused.returncode == 1
     assert f"port {port} is in use" in refused.stderr
     assert "--port 0" in refused.stderr
@@ -140,14 +128,14 @@ def test_a_port_in_use_is_said_in_one_line_with_the_remedy(tmp_path: Path) -> No
 
 
 def test_a_data_folder_that_another_server_uses_is_refused(server: ServerProcess) -> None:
-    refused = retold("serve", "--port", "0", "--data-dir", str(server.data_dir), RETOLD_STT="scripted")
+    refused = retold("serve", "--port", "0", data_dir=server.data_dir, RETOLD_STT="scripted")
     assert refused.returncode == 1
     assert "another server uses the data folder" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
-    refused = retold("serve", "--data-dir", str(tmp_path), RETOLD_CONCURRENCY_LIMIT="many")
+    refused = retold("serve", data_dir=tmp_path, RETOLD_CONCURRENCY_LIMIT="many")
     assert refused.returncode == 1
     assert "RETOLD_CONCURRENCY_LIMIT" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -155,17 +143,17 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
 
 def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    refused = retold("serve", "--port", "0", "--data-dir", str(tmp_path / "file" / "data"), RETOLD_STT="scripted")
+    refused = retold("serve", "--port", "0", data_dir=tmp_path / "file" / "data", RETOLD_STT="scripted")
     assert refused.returncode == 1
     assert "Traceback" not in refused.stderr
     assert "fix:" in refused.stderr
 
 
 def test_doctor_reports_in_text_and_json(tmp_path: Path) -> None:
-    shown = retold("doctor", "--data-dir", str(tmp_path / "data"), "--port", "0")
-    report = json.loads(retold("doctor", "--data-dir", str(tmp_path / "data"), "--port", "0", "--json").stdout)
+    shown = retold("doctor", "--port", "0", data_dir=tmp_path / "data")
+    report = json.loads(retold("doctor", "--port", "0", "--json", data_dir=tmp_path / "data").stdout)
     assert shown.returncode == (0 if report["ok"] else 1)
     names = {check["name"] for check in report["checks"]}
-    assert {"python", "sqlite", "silero", "whisper", "hibari", "port", "clock", "data dir", "disk"} <= names
+    assert {"python", database.KIND, "silero", "whisper", "hibari", "port", "clock", "data dir", "disk"} <= names
     assert all(name in shown.stdout for name in names)
     assert all(check["fix"] for check in report["checks"] if check["state"] == "broken")

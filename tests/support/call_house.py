@@ -36,6 +36,7 @@ from retold.storage.disk import Disk
 from retold.storage.store import Store
 from retold.storage.tape import Recorder
 from retold.transports.loopback import LoopbackTransport
+from support import database
 from support.stored import BORN_MS, make_agent
 
 RATE = 8_000
@@ -185,7 +186,8 @@ async def open_house(
 ) -> AsyncGenerator[House]:
     """A house on `folder`; opening the same folder again is a restart."""
     clock, disk, agent = clock or HandClock(), disk or Disk(), agent or make_agent()
-    store = await Store.open(folder, clock=clock, database_url=database_url, disk=disk, ballast_bytes=ballast_bytes)
+    url = database_url or database.database_url(folder)
+    store = await Store.open(folder, clock=clock, database_url=url, disk=disk, ballast_bytes=ballast_bytes)
     await store.owners.hold()
     recorder = Recorder(folder, disk)
     recorder.open()

@@ -8,6 +8,7 @@ from retold.domain.call import Call, CallRecord
 from retold.domain.latency import stats
 from retold.ids import DEFAULT_ORG_ID, new_path_token
 from retold.storage.store import Store
+from support.database import database_url
 
 FILES_TOKEN = new_path_token()
 START_MS = 1_760_000_000_000
@@ -156,7 +157,7 @@ def _files() -> dict[str, str]:
 
 async def put_calls(data_dir: Path, *calls: Call) -> None:
     """Write the calls as rows that ended; no server runs on the folder meanwhile."""
-    store = await Store.open(data_dir, clock=SystemClock())
+    store = await Store.open(data_dir, clock=SystemClock(), database_url=database_url(data_dir))
     try:
         for call in calls:
             await store.create_call(

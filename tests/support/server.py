@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib import error, request
 
+from support import database
+
 TEST_KEY = "key_test_0123456789abcdef"
 READY_TIMEOUT_S = 60.0
 """Against waiting for ever, no promise: a start is a second of computing, which a busy machine stretches."""
@@ -79,7 +81,11 @@ def start_server(
             command,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**_clean_environment(), "RETOLD_API_KEY": TEST_KEY, **SCRIPTED_SPEECH, **(env or {})},
+            env=_clean_environment()
+            | {"RETOLD_API_KEY": TEST_KEY}
+            | SCRIPTED_SPEECH
+            | database.environment(data_dir)
+            | dict(env or {}),
         )
     try:
         url = _wait_until_ready(process, log_path)
@@ -113,6 +119,18 @@ def running_server(
         finally:
             if server.process.poll() is None:
                 server.kill()
+
+
+def retold(*arguments: str, data_dir: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """A command on a data folder, as an operator runs it whose environment holds no more than `env`."""
+    return subprocess.run(
+        [sys.executable, "-m", "retold", *arguments, "--data-dir", str(data_dir)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", **database.environment(data_dir), **env},
+    )
 
 
 def _clean_environment() -> dict[str, str]:

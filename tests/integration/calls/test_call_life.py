@@ -19,6 +19,7 @@ from retold.calls.recover import recover
 from retold.domain.call import CallRecord
 from retold.ids import CallId
 from support.call_house import CANARY, RATE, HandClock, House, ScriptedSession, open_house, said
+from support.database import sqlite_only
 from support.invariants import check_call, check_files
 
 SLOTS = 2
@@ -209,5 +210,5 @@ class CallLife(RuleBasedStateMachine):
             model.final = stored.model_dump_json()
 
 
-TestCallLife = CallLife.TestCase
+TestCallLife = sqlite_only(CallLife.TestCase)
 TestCallLife.settings = settings(max_examples=12, stateful_step_count=25)

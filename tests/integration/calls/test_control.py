@@ -18,6 +18,7 @@ from retold.engine.timeline import CallOverridden, ContextInjected, EndIntended,
 from retold.errors import InvalidRequest
 from retold.ids import DEFAULT_ORG_ID, CallId, OrgId
 from support.call_house import CANARY, RATE, House, ScriptedSession, open_house, said
+from support.database import sqlite_only
 from support.invariants import check_nothing_left, contains
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +92,7 @@ async def test_context_is_journaled_before_it_is_acknowledged_and_stands_in_the_
         assert [item["content"] for item in items if item["role"] == "injected"] == ["A member."]
 
 
+@sqlite_only
 async def test_tightening_in_mid_call_erases_what_was_said_and_stores_nothing_after(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         async with talking(house) as (session, call_id):

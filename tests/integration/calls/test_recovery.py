@@ -19,6 +19,7 @@ from retold.errors import StorageError
 from retold.ids import CallId
 from retold.storage.tape import spool_path
 from support.call_house import CANARY, RATE, House, hang_up_at_once, open_house, said
+from support.database import sqlite_only
 from support.invariants import check_call, check_files, check_nothing_left
 from support.stored import BORN_MS, FaultyDisk, make_agent
 
@@ -126,6 +127,7 @@ class Dying:
         return self.is_armed and self.left <= 0
 
 
+@sqlite_only
 async def test_finishing_that_is_cut_off_at_any_operation_comes_to_the_same_record(tmp_path: Path) -> None:
     async with open_house(tmp_path / "0") as house:
         record = await leave_behind(house, EVENTS)
@@ -233,6 +235,7 @@ async def test_a_torn_journal_still_becomes_a_record(tmp_path: Path) -> None:
     assert (finished.call.transcript or "").count(CANARY) == 1
 
 
+@sqlite_only
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9, 0.99], ids=str)
 async def test_a_torn_write_ahead_log_opens_at_its_last_whole_commit(tmp_path: Path, share: float) -> None:
     """A copy of the files of a running server, its log cut anywhere: what a power cut leaves."""

@@ -1,17 +1,15 @@
 """Every test that asks for `database_url` runs twice: on SQLite (None) and on a real PostgreSQL server."""
 
-from collections.abc import Generator
-
 import pytest
 
-from support.postgres import PostgresServer, postgres_server
+from support.database import shared_postgres
+from support.postgres import PostgresServer
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Generator[PostgresServer]:
+@pytest.fixture
+def postgres() -> PostgresServer:
     """A server that the tests of this process share; each has a database of its own."""
-    with postgres_server() as server:
-        yield server
+    return shared_postgres()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -19,5 +17,4 @@ def database_url(request: pytest.FixtureRequest) -> str | None:
     """Where the store of this test keeps its rows."""
     if request.param == "sqlite":
         return None
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return server.new_database()
+    return shared_postgres().new_database()

@@ -10,15 +10,16 @@ from retold.app import App, build_app
 from retold.clock import SystemClock
 from retold.log import set_up_logging
 from retold.settings import Settings
+from support.database import database_url
 
 KEY = "key_unit_0123456789abcdef"
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings.model_validate(
-        {"data_dir": tmp_path / "data", "api_key": KEY, "vad": "energy", "stt": "scripted", "tts": "scripted"}
-    )
+    folder = tmp_path / "data"
+    speech = {"vad": "energy", "stt": "scripted", "tts": "scripted"}
+    return Settings.model_validate({"data_dir": folder, "api_key": KEY, "database_url": database_url(folder), **speech})
 
 
 @pytest.fixture(autouse=True)
