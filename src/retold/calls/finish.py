@@ -50,19 +50,25 @@ class Archive:
 
 
 async def finish(
-    record: CallRecord, events: Sequence[AnyEvent], archive: Archive, *, is_recording_complete: bool
+    record: CallRecord,
+    events: Sequence[AnyEvent],
+    archive: Archive,
+    *,
+    is_recording_complete: bool,
+    is_recorded_here: bool = True,
 ) -> CallRecord:
     """Write down a call that is over, once and for all; gives what is stored.
 
-    Recordings and log that the disk does not take are left out, the row is not. Cancelled, it leaves a call to
-    recovery and stops writing its files. Raises StorageError.
+    `is_recorded_here` is whether its audio, if there was any, lies in this server's folder: else it is encoded when
+    the server that recorded it is back. Recordings and log that the disk does not take are left out, the row is not.
+    Cancelled, it leaves a call to recovery and stops writing its files. Raises StorageError.
     """
     crash_point("finish_begun")
     finished, sample_rate = await asyncio.to_thread(_told, record, list(events), archive)
     crash_point("finish_folded")
     if record.call.stores_sensitive_data:
         recording = Recording(record.call.call_id, sample_rate, finished.call.duration_ms or 0)
-        has_recording = await _is_recorded_here(record, archive) and await _encode(recording, record, archive)
+        has_recording = is_recorded_here and await _encode(recording, record, archive)
         start_wall_ms = finished.call.start_timestamp or 0
         has_log = await asyncio.to_thread(_write_log, list(events), start_wall_ms, record, archive)
         finished = _with_files(finished, record.files_token, has_recording=has_recording, has_log=has_log)
@@ -110,6 +116,13 @@ async def salvage(archive: Archive, *, is_live: Callable[[str], bool]) -> None:
                 continue
             await archive.store.amend_finished(_with_files(record, record.files_token, has_recording=True))
         await asyncio.to_thread(remove_spool, archive.spool, call_id)
+
+
+async def has_spool(record: CallRecord, archive: Archive) -> bool:
+    """Whether this folder has the audio of a call that may have been another server's."""
+    if not archive.store.is_shared:
+        return True
+    return await asyncio.to_thread(spooled_samples, archive.spool, record.call.call_id) > 0
 
 
 async def erase(record: CallRecord, archive: Archive) -> None:
@@ -175,13 +188,6 @@ def _with_files(
     if has_log:
         paths["public_log_url"] = f"{folder}/{PUBLIC_LOG}"
     return with_call(record, **paths)
-
-
-async def _is_recorded_here(record: CallRecord, archive: Archive) -> bool:
-    """Whether this folder has the call's audio; that of another server's call is encoded when that server is back."""
-    if not archive.store.is_shared:
-        return True
-    return await asyncio.to_thread(spooled_samples, archive.spool, record.call.call_id) > 0
 
 
 async def _encode(recording: Recording, record: CallRecord, archive: Archive) -> bool:

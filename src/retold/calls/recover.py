@@ -5,7 +5,7 @@ import asyncio
 import anyio
 from structlog.stdlib import get_logger
 
-from retold.calls.finish import Archive, finish, salvage
+from retold.calls.finish import Archive, finish, has_spool, salvage
 from retold.calls.live import LiveCalls
 from retold.crash import crash_point
 from retold.domain.call import CallRecord
@@ -79,7 +79,10 @@ async def _recover_one(record: CallRecord, archive: Archive, limiter: anyio.Capa
             events = await asyncio.to_thread(replay, journal)
             crash_point("recovery_replayed")
             # What was in memory when the process died is missing, half a second at most: the recording says so.
-            finished = await finish(record, events, archive, is_recording_complete=False)
+            is_recorded_here = await has_spool(record, archive)
+            finished = await finish(
+                record, events, archive, is_recording_complete=False, is_recorded_here=is_recorded_here
+            )
         except StorageError as error:
             get_logger().error("recovery_failed", call_id=call_id, error=str(error))
         except Exception:  # noqa: BLE001 - the border of a call: one that cannot be recovered harms no other
