@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 import httpx2
-from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from websockets.exceptions import WebSocketException
 
 from retold.domain.reasons import DisconnectionReason
@@ -71,6 +71,11 @@ class Caller:
         """Audio that the server has surely taken: what was sent before the last ping it answered."""
         pongs = self.client.texts.count("pong") if self.client is not None else 0
         return self.chunks_at_ping[pongs - 1] * CHUNK_MS if pongs else 0.0
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether it is connected and the server has taken audio of it."""
+        return self.client is not None and self.client.socket.close_code is None and self.taken_ms > 0
 
 
 @dataclass
@@ -173,6 +178,8 @@ class CrashHouse:
         """Status of each call on disk and the reason its journal intends, read as the dead server left them."""
         url = self.database_url or f"sqlite:///{self.data / 'retold.db'}"
         engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+        if self.database_url and not is_running(self.pid):
+            _wait_until_forgotten(engine)
         with engine.connect() as connection:
             rows = connection.execute(text("SELECT call_id, call_status FROM call")).all()
             return {call_id: (status, _intended(connection, call_id)) for call_id, status in rows}
@@ -235,6 +242,19 @@ class CrashHouse:
             call_id = path.name.split(".")[0]
             if call_id in taken_ms:
                 self.lost_ms.append(taken_ms[call_id] - path.stat().st_size / 2 / 24)
+
+
+def _wait_until_forgotten(engine: Engine) -> None:
+    """Wait until PostgreSQL has noticed that its only client is dead: what that had sent is committed until then."""
+    others = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while connection.scalar(others):
+            assert time.monotonic() < deadline, "PostgreSQL still serves the dead server"
+            time.sleep(0.005)
 
 
 def _intended(connection: Connection, call_id: str) -> str | None:
