@@ -1,5 +1,9 @@
 """`retold serve`: start a server, say how to reach it, drain it on SIGTERM."""
 
+import importlib
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +25,23 @@ def serve(
     ] = False,
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C; running calls end first, a second signal ends them at once."""
+    with _hidden("rich"):
+        # structlog takes it along where it finds it, for tracebacks in colour that a server does not draw: 3 MB.
+        importlib.import_module("structlog")
+
     from retold.cli.server import run
 
     raise typer.Exit(run(load_settings(host=host, port=port, data_dir=data_dir), has_fixtures=fixtures))
+
+
+@contextmanager
+def _hidden(package: str) -> Generator[None]:
+    """Let imports not find a package that they can do without; does nothing when it is there already."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # pyright: ignore[reportArgumentType] - how Python marks what cannot be imported
+    try:
+        yield
+    finally:
+        del sys.modules[package]
