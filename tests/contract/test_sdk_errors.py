@@ -77,6 +77,32 @@ def test_a_lost_answer_is_asked_for_again(sdk: SdkClient) -> None:
     assert front.lost == 2
 
 
+@generations("3.9", "6.2", "node")
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_proxys_refusal_is_an_error_after_the_last_retry_only(sdk: SdkClient, status: int) -> None:
+    with lossy_front(sdk.url) as front, sdk.changed(base_url=front.url):
+        front.refusals = [status]
+        with pytest.raises(SdkError) as refused:
+            sdk.ask("agent.retrieve", "demo")
+        assert (refused.value.type, refused.value.status) == ("InternalServerError", status)
+        front.refusals = [status]
+        answer = sdk.answer("agent.retrieve", "demo", options={"max_retries": 1})
+    assert answer.value["agent_id"] == "demo"
+    assert front.refusals == []
+
+
+@generations("3.9", "6.2", "node")
+def test_a_connection_that_is_reset_is_made_again(sdk: SdkClient) -> None:
+    with lossy_front(sdk.url) as front, sdk.changed(base_url=front.url):
+        front.resets = 1
+        with pytest.raises(SdkError) as lost:
+            sdk.ask("agent.retrieve", "demo")
+        assert lost.value.type == "APIConnectionError"
+        front.resets = 1
+        assert sdk.answer("agent.retrieve", "demo", options={"max_retries": 1}).value["agent_id"] == "demo"
+    assert front.resets == 0
+
+
 @generations("6.2")
 def test_an_outbound_call_whose_answer_was_lost_is_made_once(sdk: SdkClient) -> None:
     from_number = own_number(sdk)
