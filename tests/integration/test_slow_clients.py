@@ -157,5 +157,21 @@ async def test_what_is_no_http_is_refused_in_our_shape() -> None:
 
 async def test_headers_without_end_are_refused() -> None:
     async with served() as url, await connected(url) as stranger:
-        await stranger.send(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 100_000)
+        await stranger.send(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 20_000)
         assert (await until_closed(stranger)).startswith(b"HTTP/1.1 400")
+
+
+async def test_what_follows_a_body_without_end_is_refused() -> None:
+    async with served() as url, await connected(url) as stranger:
+        begun = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Long: "
+        await stranger.send(begun + b"a" * 20_000)
+        assert (await until_closed(stranger)).startswith(b"HTTP/1.1 400")
+
+
+async def test_what_is_no_http_behind_a_request_does_not_spoil_its_answer() -> None:
+    async with served() as url, await connected(url) as stranger:
+        await stranger.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nHELO example.com\r\n\r\n")
+        answer = await until_closed(stranger)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"ok" in answer
+    assert b"400" not in answer

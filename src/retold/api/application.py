@@ -36,6 +36,7 @@ from retold.api.limits import BodyLimits
 from retold.api.rate_limits import RateLimits
 from retold.api.request_ids import HEADER as REQUEST_ID
 from retold.api.request_ids import RequestIds
+from retold.api.short_way import ShortWay
 
 _PAGES_SEND = (
     "Authorization",
@@ -87,7 +88,8 @@ def make_application(context: ApiContext, extra_routes: Sequence[BaseRoute] = ()
     application.include_router(description.router_of(application))
     application.router.routes.extend(extra_routes)
     errors.install(application)
-    asked = _open_to_pages(errors.LastResort(BodyLimits(application)), context.deps.settings.web_origins)
+    shortened = ShortWay(application, {"/v2/get-call": calls.retrieve})
+    asked = _open_to_pages(errors.LastResort(BodyLimits(shortened)), context.deps.settings.web_origins)
     return RequestIds(asked)
 
 

@@ -26,7 +26,7 @@ MAX_ID_CHARS = 100
 @router.get("/v2/get-call/{call_id}", response_model=dict[str, Any])
 async def retrieve(request: Request, org: Org, call_id: str) -> Response:
     """Get a call."""
-    return JsonBlocks([(await find_call_json(request, org, call_id)).text.encode()])
+    return JsonBlocks([(await find_call_json(request, org, call_id)).text])
 
 
 @router.patch("/v2/update-call/{call_id}")
@@ -67,7 +67,7 @@ async def rerun_analysis(request: Request, org: Org, call_id: str) -> Response:
             field="call_id",
             fix="wait until the call has ended",
         )
-    response = JsonBlocks([(await find_call_json(request, org, call_id)).text.encode()])
+    response = JsonBlocks([(await find_call_json(request, org, call_id)).text])
     warn(response, "calls are not analysed by this server yet: the call is unchanged")
     return response
 

@@ -37,7 +37,7 @@ def install(app: FastAPI) -> None:
     """Make the app answer every error in one shape."""
 
     async def on_api_error(_request: Request, error: Exception) -> Response:
-        return error_response(_as_api_error(error))
+        return error_response(as_api_error(error))
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
@@ -90,7 +90,8 @@ def _unexpected() -> Response:
     return _respond(500, "internal_error", "An unexpected server error occurred.", fix="see the server's log")
 
 
-def _as_api_error(error: Exception) -> errors.ApiError:
+def as_api_error(error: Exception) -> errors.ApiError:
+    """What a client is told of an error that is not unexpected."""
     match error:
         case errors.ApiError():
             return error

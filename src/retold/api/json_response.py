@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 
 class JsonBlocks(Response):
-    """Sends blocks that together are one JSON text; between them the event loop gets its turn."""
+    """Sends blocks, one at least, that together are one JSON text; between them the event loop gets its turn."""
 
     media_type = "application/json"
 
@@ -21,7 +21,7 @@ class JsonBlocks(Response):
         """Send all of it."""
         _ = scope, receive
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        for block in self._blocks:
+        for block in self._blocks[:-1]:
             await send({"type": "http.response.body", "body": block, "more_body": True})
             await anyio.lowlevel.checkpoint()
-        await send({"type": "http.response.body", "body": b""})
+        await send({"type": "http.response.body", "body": self._blocks[-1]})

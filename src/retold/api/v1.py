@@ -79,14 +79,14 @@ async def create_phone_call(
 @router.get("/get-call/{call_id}", response_model=dict[str, Any])
 async def retrieve(request: Request, org: Org, call_id: str) -> Response:
     """Get a call in the v1 shape."""
-    return JsonBlocks([v1_text(await find_call_json(request, org, call_id)).encode()])
+    return JsonBlocks([v1_text(await find_call_json(request, org, call_id))])
 
 
-def v1_text(found: CallJson) -> str:
+def v1_text(found: CallJson) -> bytes:
     """A call in the v1 shape."""
     audio = CallAudio.model_validate(found.rest["audio"])
     further = orjson.dumps(_v1_fields(audio, found.rest.get("end_call_after_silence_ms")))
-    return f"{found.text.removesuffix('}')},{further.decode().removeprefix('{')}"
+    return found.text.removesuffix(b"}") + b"," + further.removeprefix(b"{")
 
 
 def _check_audio(body: RegisterCallRequest) -> None:

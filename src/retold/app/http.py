@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from retold.api.errors import error_response
 from retold.errors import InvalidRequest, Unavailable
@@ -19,11 +19,12 @@ REQUEST_WITHIN_S = 10.0
 """From the connection, or the last answer, until the headers of a request are complete."""
 TAKEN_WITHIN_S = 30.0
 """How long a client may leave the start of an answer, 64 kB of it, unread."""
+MAX_HEAD_BYTES = 16 * 1024
 EVICTABLE_AFTER_S = 1.0
 """At the limit of connections, one that has asked nothing for so long makes room for another."""
 
 
-class HttpConnection(H11Protocol):
+class HttpConnection(HttpToolsProtocol):
     """One connection; `limit_concurrency` of the configuration is how many there may be, all kinds together."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -33,6 +34,9 @@ class HttpConnection(H11Protocol):
         self._application, self.app = self.app, self._answer
         self._asked_nothing_since_s = self.loop.time()
         self._takes_nothing_since_s: float | None = None
+        self._is_head_read = False
+        self._kept_bytes = 0
+        """Read since the parser last gave something away."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as uvicorn
         """Make room at the limit; far beyond it, refuse."""
@@ -41,6 +45,40 @@ class HttpConnection(H11Protocol):
             self._evict_one()
         if len(self.connections) > 2 * self._limit + 1:
             transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; refuse headers, and trailers, without end: the parser keeps them until they are complete."""
+        if self.transport.is_closing():
+            return
+        self._kept_bytes += len(data)
+        super().data_received(data)
+        if self._kept_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The headers are too long.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header of the request; what comes behind a body is nobody's."""
+        if not self._is_head_read:
+            super().on_header(name, value)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._is_head_read = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """All before the body was read."""
+        self._is_head_read, self._kept_bytes = True, 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body was read."""
+        self._kept_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """All of the request was read."""
+        self._kept_bytes = 0
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """From here on the next request is awaited."""
@@ -58,7 +96,12 @@ class HttpConnection(H11Protocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is answered in the shape of all errors."""
+        """What is no HTTP is answered in the shape of all errors; behind a good request, its answer is the last."""
+        cycle = self._answering()
+        if cycle is not None and not cycle.more_body:
+            cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
         answer = error_response(InvalidRequest(msg.lower().rstrip("."), fix="send HTTP/1.1, headers of at most 16 kB"))
         head = b"".join(b"%s: %s\r\n" % header for header in [*answer.raw_headers, (b"connection", b"close")])
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%s\r\n%s" % (head, bytes(answer.body)))
@@ -66,11 +109,7 @@ class HttpConnection(H11Protocol):
 
     def idle_s(self) -> float:
         """For how long the client has asked nothing; 0 while a request is being answered."""
-        # Uvicorn has no cycle before the first request, whatever it declares.
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        if cycle is not None and not cycle.response_complete:
-            return 0.0
-        return self.loop.time() - self._asked_nothing_since_s
+        return 0.0 if self._answering() is not None else self.loop.time() - self._asked_nothing_since_s
 
     def close_if_slow(self) -> None:
         """Cut the connection when a deadline has passed."""
@@ -79,6 +118,12 @@ class HttpConnection(H11Protocol):
         )
         if is_stuck or self.idle_s() > REQUEST_WITHIN_S:
             self.transport.abort()
+
+    def _answering(self) -> RequestResponseCycle | None:
+        """The request that is being answered."""
+        # Uvicorn has no cycle before the first request, whatever it declares.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return None if cycle is None or cycle.response_complete else cycle
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_full = len(self.connections) > self._limit

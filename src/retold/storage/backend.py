@@ -1,9 +1,10 @@
 """What differs between SQLite and PostgreSQL; all else is written once, for both."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Select
 
 from retold.errors import StorageError
 
@@ -23,6 +24,13 @@ class Backend(Protocol):
 
     def open(self) -> tuple[Engine, Engine]:
         """The engine of the one connection that writes, and that of `READERS` which cannot; migrates. Blocks."""
+        ...
+
+    def row(self, reader: Engine, wanted: Select[*tuple[Any, ...]], values: Mapping[str, str]) -> Sequence[Any] | None:
+        """The first row of a query whose parameters have these names, on the shortest way; outside any transaction.
+
+        The query must be one object for the life of the program. Blocks.
+        """
         ...
 
     def turn(self) -> AbstractContextManager[None]:

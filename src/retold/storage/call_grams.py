@@ -1,12 +1,27 @@
-"""Where a piece of a call id or a number occurs: SQLite's trigram index (FTS5), kept beside the tables.
+"""Where a piece of a call id or a number occurs, by the three letters that stand together in it.
 
-Contentless, without positions: some two bytes for each three letters of a call. PostgreSQL needs none of it: there such
-a filter reads the column.
+On SQLite a table of its own (FTS5), kept beside the others: contentless, without positions, some two bytes for each
+three letters of a call. On PostgreSQL an index like others (pg_trgm, which comes with the server); where its extension
+cannot be made, such a filter reads the calls.
 """
 
+import contextlib
 from typing import Any, Final
 
-from sqlalchemy import DDL, Connection, MetaData, Select, bindparam, event, literal_column, select, table, text
+from sqlalchemy import (
+    DDL,
+    ColumnElement,
+    Connection,
+    MetaData,
+    Select,
+    bindparam,
+    event,
+    literal_column,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.exc import DBAPIError
 
 GRAM_FIELDS: Final = ("call_id", "batch_call_id", "from_number", "to_number")
 """In the order of the index's columns."""
@@ -17,6 +32,12 @@ _MAX_GRAMS: Final = 20
 CREATE_GRAMS: Final = (
     f"CREATE VIRTUAL TABLE call_gram USING fts5({', '.join(GRAM_FIELDS)}, "
     "tokenize='trigram', content='', columnsize=0, detail=column)"
+)
+CREATE_EXTENSION: Final = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
+CREATE_INDEX: Final = (
+    f"CREATE INDEX call_gram ON call USING gin ({', '.join(f'{name} gin_trgm_ops' for name in GRAM_FIELDS)}) "
+    # Else a write now and then would wait until those before it are sorted in.
+    "WITH (fastupdate = off)"
 )
 _NAMES: Final = ", ".join(GRAM_FIELDS)
 _VALUES: Final = ", ".join(f":{name}" for name in GRAM_FIELDS)
@@ -30,10 +51,20 @@ _DELETE: Final = text(
 def create_with(metadata: MetaData) -> None:
     """Have the index made together with these tables."""
     event.listen(metadata, "after_create", DDL(CREATE_GRAMS).execute_if(dialect="sqlite"))
+    event.listen(metadata, "after_create", _create_index)
+
+
+def _create_index(_: object, connection: Connection, **_further: object) -> None:
+    """Make PostgreSQL's index, where the server lets us."""
+    if connection.dialect.name == "sqlite":
+        return
+    with contextlib.suppress(DBAPIError), connection.begin_nested():
+        connection.execute(text(CREATE_EXTENSION))
+        connection.execute(text(CREATE_INDEX))
 
 
 def has_grams(connection: Connection) -> bool:
-    """Whether this database has such an index."""
+    """Whether this database keeps them in a table."""
     return connection.dialect.name == "sqlite"
 
 
@@ -56,6 +87,12 @@ def grams_query(field: str, piece: str) -> Select[int]:
     asked = bindparam(None, f"{field} : ({' AND '.join(quoted)})")
     row_id: Any = literal_column("rowid").label("row_id")
     return select(row_id).select_from(table("call_gram")).where(literal_column("call_gram").op("MATCH")(asked))
+
+
+def holds_piece(column: ColumnElement[str], piece: str) -> ColumnElement[bool]:
+    """Whether a value holds this piece, as PostgreSQL's index is asked."""
+    escaped = piece.replace("/", "//").replace("%", "/%").replace("_", "/_")
+    return column.like(f"%{escaped}%", escape="/")
 
 
 def _parameters(row_id: int, columns: dict[str, Any]) -> dict[str, Any]:

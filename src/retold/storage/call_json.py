@@ -37,6 +37,8 @@ _URL_FIELDS: Final = (
     "knowledge_base_retrieved_contents_url",
 )
 _BLOCK_BYTES: Final = 256 * 1024
+_USUAL_BYTES: Final = 64 * 1024
+"""Room for the transcripts of most calls, so that it need not grow while they unfold."""
 _LEVEL: Final = 1
 """A seventh of the size in half a millisecond; higher levels take thrice as long for little."""
 
@@ -54,7 +56,7 @@ class StoredCall(NamedTuple):
 class CallJson:
     """A call as the API shows it."""
 
-    text: str
+    text: bytes
     """A JSON object."""
     rest: dict[str, Any]
     """The fields of the record beside the call."""
@@ -69,13 +71,13 @@ def stored_call(record: CallRecord) -> StoredCall:
 
 def record_of(stored: StoredCall) -> CallRecord:
     """The call that was stored."""
-    call, rest = _parts(stored)
-    return CallRecord.model_validate_json(f"{_BEFORE}{call}{rest}")
+    call, after = _parts(stored.body)
+    return CallRecord.model_validate_json(b"".join((_BEFORE.encode(), _whole(call, stored), after.encode())))
 
 
 def call_json(stored: StoredCall, base_url: str) -> CallJson:
     """The call of a stored record, its files under this address. Raises ValueError for another text."""
-    text, after = _parts(stored)
+    text, after = _parts(stored.body)
     rest: dict[str, Any] = orjson.loads("{" + after[1:])
     # The token is in no text of a user: nobody outside has seen it before the call was over.
     folder = f"/files/{rest['files_token']}/"
@@ -83,39 +85,42 @@ def call_json(stored: StoredCall, base_url: str) -> CallJson:
         base = orjson.dumps(base_url).decode()[1:-1]
         for name in _URL_FIELDS:
             text = text.replace(f'"{name}":"{folder}', f'"{name}":"{base}{folder}', 1)
-    return CallJson(text, rest)
+    return CallJson(_whole(text, stored), rest)
 
 
-def text_of(call: CallJson) -> str:
+def text_of(call: CallJson) -> bytes:
     """The call as it is shown since v2."""
     return call.text
 
 
-def list_json(stored: Iterable[StoredCall], base_url: str, shown: Callable[[CallJson], str] = text_of) -> list[bytes]:
+def list_json(stored: Iterable[StoredCall], base_url: str, shown: Callable[[CallJson], bytes] = text_of) -> list[bytes]:
     """A JSON array of calls, in blocks of a few hundred kilobytes or one call; `shown` gives the text of each."""
     blocks: list[bytes] = []
-    waiting: list[str] = []
+    waiting: list[bytes] = []
     size = 0
-    start = "["
+    start = b"["
     for one in stored:
         text = shown(call_json(one, base_url))
         waiting += (start, text)
-        start = ","
+        start = b","
         size += len(text)
         if size >= _BLOCK_BYTES:
-            blocks.append("".join(waiting).encode())
+            blocks.append(b"".join(waiting))
             waiting, size = [], 0
-    blocks.append(("".join(waiting) + ("[]" if start == "[" else "]")).encode())
+    blocks.append(b"".join(waiting) + (b"[]" if start == b"[" else b"]"))
     return blocks
 
 
-def _parts(stored: StoredCall) -> tuple[str, str]:
-    """The call's own text, and all that follows it in the record."""
-    body, transcripts = stored
+def _parts(body: str) -> tuple[str, str]:
+    """The text of a call without its transcripts, and all that follows it in the record."""
     if not body.startswith(_BEFORE):
         raise ValueError("not a stored call")
     end = body.rindex(_AFTER)
-    call = body[len(_BEFORE) : end]
-    if transcripts is not None:
-        call = f"{call[:-1]},{zlib.decompress(transcripts).decode()[1:]}"
-    return call, body[end:]
+    return body[len(_BEFORE) : end], body[end:]
+
+
+def _whole(call: str, stored: StoredCall) -> bytes:
+    """The text of a call with its transcripts."""
+    if stored.transcripts is None:
+        return call.encode()
+    return b"".join((call[:-1].encode(), b",", zlib.decompress(stored.transcripts, bufsize=_USUAL_BYTES)[1:]))

@@ -41,7 +41,7 @@ class CallShape:
     """What a list shows of each call."""
 
     has_transcripts: bool = True
-    text_of: Callable[[CallJson], str] = text_of
+    text_of: Callable[[CallJson], bytes] = text_of
 
 
 WHOLE = CallShape()

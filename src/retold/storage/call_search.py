@@ -10,7 +10,22 @@ A source may give too many rows, never too few; so the predicate is always appli
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from sqlalchemy import ColumnElement, Float, Select, Table, and_, exists, false, func, literal, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Integer,
+    Select,
+    Table,
+    and_,
+    cast,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 
 from retold.domain.call_query import (
     MAX_INTEGER,
@@ -30,7 +45,7 @@ from retold.domain.call_query import (
     ToolUsed,
     Unlike,
 )
-from retold.storage.call_grams import GRAM_FIELDS, MIN_CHARS, grams_query
+from retold.storage.call_grams import GRAM_FIELDS, MIN_CHARS, grams_query, holds_piece
 from retold.storage.call_rows import as_text
 from retold.storage.tables import call, call_attribute, call_tool
 
@@ -79,10 +94,10 @@ def predicate(condition: Condition) -> ColumnElement[bool]:
 
 
 def source(org_id: str, condition: Condition, *, has_grams: bool) -> Source | None:
-    """Where the calls of an organisation that fulfil the condition are found; `has_grams`: see call_grams."""
+    """Where the calls of an organisation that fulfil the condition are found; `has_grams`: see call_grams.has_grams."""
     match condition:
         case FieldIs(test=TextPart(op=TextOp.ENDS_WITH | TextOp.CONTAINS)):
-            return _piece_source(condition) if has_grams else None
+            return _piece_source(org_id, condition, has_grams=has_grams)
         case FieldIs():
             return _field_source(org_id, condition)
         case AgentIs(choices=choices):
@@ -120,11 +135,13 @@ def _field_source(org_id: str, condition: FieldIs) -> Source | None:
             return Source(_arms(call, index, org_id, ranges), Order(index, (ranges[0],)) if is_one else None)
 
 
-def _piece_source(condition: FieldIs) -> Source | None:
+def _piece_source(org_id: str, condition: FieldIs, *, has_grams: bool) -> Source | None:
     field, test = condition.field.value, condition.test
     if not isinstance(test, TextPart) or len(test.value) < MIN_CHARS or field not in GRAM_FIELDS:
         return None
-    return Source((grams_query(field, test.value),))
+    if has_grams:
+        return Source((grams_query(field, test.value),))
+    return Source((select(call.c.row_id).where(call.c.org_id == org_id, holds_piece(call.c[field], test.value)),))
 
 
 def _arms(table: Table, index: str, org_id: str, ranges: list[ColumnElement[bool]]) -> tuple[Select[int], ...]:
@@ -157,7 +174,9 @@ def _holds_text(column: ColumnElement[Any], test: TextPart) -> ColumnElement[boo
             return and_(column >= text, true() if end is None else column < end)
         case TextOp.ENDS_WITH:
             size = func.length(column)
-            return and_(size >= len(text), func.substr(column, size - len(text) + 1) == text)
+            # PostgreSQL takes no longer number for a place.
+            start = cast(size - len(text) + 1, Integer)
+            return and_(size >= len(text), func.substr(column, start) == text)
         case TextOp.CONTAINS:
             # Unlike LIKE, this minds capital letters in every database, and has no signs of its own.
             return func.replace(column, text, "") != column if text else column.is_not(None)

@@ -19,13 +19,13 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import anyio
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Select
 
 from retold.clock import Clock
 from retold.errors import StorageAway, StorageBroken, StorageError, StorageFull
@@ -177,16 +177,31 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a reading connection. Raises StorageError."""
+        return await self._in_reader(lambda: self._transact(work))
+
+    async def read_row(
+        self, wanted: Select[*tuple[Any, ...]], values: Mapping[str, str], use: Callable[[Sequence[Any] | None], T]
+    ) -> T:
+        """What `use` makes of the first row of a query with these parameters: for what is asked most often.
+
+        The query must be one object for the life of the program. Raises StorageError.
+        """
+        return await self._in_reader(lambda: use(self._backend.row(self._reader, wanted, values)))
+
+    async def _in_reader(self, work: Callable[[], T]) -> T:
         try:
             with anyio.fail_after(TIMEOUT_S):
                 return await self._loop.run_in_executor(self._readers, self._read, work)
         except TimeoutError as error:
             raise StorageError(f"the database did not answer within {TIMEOUT_S:.0f} s; check it") from error
 
-    def _read(self, work: Callable[[Connection], T]) -> T:
+    def _transact(self, work: Callable[[Connection], T]) -> T:
+        with self._reader.begin() as connection:
+            return work(connection)
+
+    def _read(self, work: Callable[[], T]) -> T:
         try:
-            with self._reader.begin() as connection:
-                return work(connection)
+            return work()
         except Exception as error:
             failure = self._backend.failure(error)
             if failure is None:

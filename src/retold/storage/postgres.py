@@ -4,11 +4,13 @@ Several servers may share one database, so a transaction can collide with anothe
 (REPEATABLE READ), and when somebody else changed the same rows it fails and is tried again.
 """
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import psycopg
 from psycopg import errors
-from sqlalchemy import BigInteger, Engine, Integer, create_engine, event, text
+from sqlalchemy import BigInteger, Engine, Integer, Select, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
@@ -62,6 +64,11 @@ class PostgresBackend:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             upgrade(connection)
         return writer, _engine(self._url, (*_SESSION, *_READ_ONLY), connections=READERS)
+
+    def row(self, reader: Engine, wanted: Select[*tuple[Any, ...]], values: Mapping[str, str]) -> Sequence[Any] | None:
+        """The first row of a query, without the round trips of a transaction."""
+        with reader.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            return connection.execute(wanted, values).first()
 
     def turn(self) -> AbstractContextManager[None]:
         """Nothing: the database keeps transactions apart."""

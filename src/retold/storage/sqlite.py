@@ -1,10 +1,13 @@
 """SQLite: a file in the data folder, its connections, and what its errors mean for durability."""
 
 import sqlite3
+import threading
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Engine, FromClause, create_engine, event
+from sqlalchemy import Connection, Engine, FromClause, Select, create_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
@@ -37,6 +40,13 @@ _READER = (
 )
 
 
+class _Compiled(NamedTuple):
+    """A query as the driver takes it: its text, and the names of its parameters in order."""
+
+    text: str
+    names: tuple[str, ...]
+
+
 class SqliteBackend:
     """The file `retold.db` of a data folder (backend.Backend)."""
 
@@ -45,6 +55,9 @@ class SqliteBackend:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "retold.db"
+        self._compiled: dict[Select[*tuple[Any, ...]], _Compiled] = {}
+        self._mine = threading.local()
+        self._held: list[sqlite3.Connection] = []
 
     def open(self) -> tuple[Engine, Engine]:
         """The engines; migrates."""
@@ -53,6 +66,24 @@ class SqliteBackend:
         with self._turn, writer.begin() as connection:
             upgrade(connection)
         return writer, reader_engine(self._path)
+
+    def row(self, reader: Engine, wanted: Select[*tuple[Any, ...]], values: Mapping[str, str]) -> Sequence[Any] | None:
+        """The first row of a query; each thread keeps a connection for it: the pool takes longer than SQLite."""
+        compiled = self._compiled.get(wanted)
+        if compiled is None:
+            made = wanted.compile(dialect=reader.dialect)
+            compiled = self._compiled[wanted] = _Compiled(str(made), tuple(made.positiontup or ()))
+        connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
+        if connection is None:
+            connection = self._mine.connection = self._hold(reader)
+        return connection.execute(compiled.text, [values[name] for name in compiled.names]).fetchone()
+
+    def _hold(self, reader: Engine) -> sqlite3.Connection:
+        pooled = reader.raw_connection()
+        connection = cast("sqlite3.Connection", pooled.driver_connection)
+        pooled.detach()
+        self._held.append(connection)
+        return connection
 
     def turn(self) -> AbstractContextManager[None]:
         """One process at a time."""
@@ -82,6 +113,8 @@ class SqliteBackend:
 
     def close(self, writer: Engine, reader: Engine) -> None:
         """Close every connection."""
+        for connection in self._held:
+            connection.close()
         reader.dispose()
         with self._turn:
             # Closing the last connection checkpoints.

@@ -5,7 +5,7 @@ from typing import Self
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import Connection, Select, delete, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, select, update
 
 from retold.clock import Clock
 from retold.crash import crash_point
@@ -158,13 +158,11 @@ class Store:
 
     async def find_call_json(self, org_id: OrgId, call_id: CallId, base_url: str) -> CallJson | None:
         """A call of this organisation as the API shows it, its files under this address."""
-        wanted = _stored(org_id, call_id)
-
-        def read(connection: Connection) -> CallJson | None:
-            row = connection.execute(wanted).first()
-            return None if row is None else call_json(StoredCall(*row), base_url)
-
-        return await self._database.read(read)
+        return await self._database.read_row(
+            _STORED_OF_ORG,
+            {"call_id": call_id, "org_id": org_id},
+            lambda row: None if row is None else call_json(StoredCall(*row), base_url),
+        )
 
     async def list_calls(self, org_id: OrgId, query: CallQuery) -> list[CallRecord]:
         """One page of an organisation's calls."""
@@ -280,6 +278,7 @@ def with_call(record: CallRecord, **changes: object) -> CallRecord:
 
 
 _STORED = select(call_body.c.body, call_body.c.transcripts).join(call)
+_STORED_OF_ORG = _STORED.where(call.c.call_id == bindparam("call_id"), call.c.org_id == bindparam("org_id"))
 
 
 def _stored(org_id: OrgId | None, call_id: CallId) -> Select[str, bytes | None]:

@@ -29,6 +29,25 @@ async def test_v2_answers_with_the_whole_call(api: httpx2.AsyncClient) -> None:
     assert (await api.get(f"/v2/get-call/{made['call_id']}")).json() == made
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v2/get-call/", 404),
+        ("GET", "/v2/get-call", 404),
+        ("GET", "/v2/get-call/call_x/more", 404),
+        ("GET", "/v2/get-call/call_x/", 404),
+        ("POST", "/v2/get-call/call_x", 405),
+        ("GET", "/v2/get-call/call_x", 422),
+    ],
+)
+async def test_only_the_path_of_a_call_gives_a_call(
+    api: httpx2.AsyncClient, method: str, path: str, status: int
+) -> None:
+    answer = await api.request(method, path)
+    assert answer.status_code == status
+    assert answer.json()["status"] == "error"
+
+
 async def test_v3_answers_with_what_is_needed_to_join(api: httpx2.AsyncClient, settings: Settings) -> None:
     answer = await api.post("/v3/create-web-call", json={"agent_id": "demo", "agent_version": "latest"})
     assert answer.status_code == 201
