@@ -92,12 +92,21 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(env: Mapping[str, str] | None = None, *, is_counted: bool = False) -> AsyncGenerator[Rig]:
-    """Everything running and warm; with `is_counted` the server tells its tasks (bench/counted_server.py)."""
+async def rig(
+    env: Mapping[str, str] | None = None, *, is_counted: bool = False, data_dir: Path | None = None
+) -> AsyncGenerator[Rig]:
+    """Everything running and warm; with `is_counted` the server tells its tasks (bench/counted_server.py).
+
+    Without a `data_dir` that is kept, the server's folder goes away with it.
+    """
     program = [str(ROOT / "bench" / "counted_server.py")] if is_counted else ["-m", "retold"]
     with work_folder() as folder, on_core(-1):
         settings = {**ENVIRONMENT, "BENCH_TASKS": str(folder / "tasks"), **(env or {})}
-        with running_server(folder / "data", env=settings, program=program) as server, on_core(0), brain() as port:
+        with (
+            running_server(data_dir or folder / "data", env=settings, program=program) as server,
+            on_core(0),
+            brain() as port,
+        ):
             limits = httpx2.Limits(keepalive_expiry=KEEP_ALIVE_S)
             headers = server.headers
             async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=30, limits=limits) as http:

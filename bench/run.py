@@ -35,6 +35,7 @@ BENCHES = {
     "hostile": 1800,
     "transcript": 60,
     "speech": 600,
+    "million": 10_800,
 }
 """Every bench and the seconds it may take."""
 LONG_EXTRA_S = 900

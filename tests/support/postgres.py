@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,13 +35,15 @@ class PostgresServer:
 
     folder: Path
     programs: Path
+    data: Path
+    settings: Sequence[str] = _FAST
     _process: subprocess.Popen[Any] | None = None
     _databases: int = 0
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = ["-D", str(self.folder / "data"), "-k", str(self.folder), "-h", ""]
-        settings = [word for setting in _FAST for word in ("-c", setting)]
+        options = ["-D", str(self.data), "-k", str(self.folder), "-h", ""]
+        settings = [word for setting in self.settings for word in ("-c", setting)]
         command = [str(self.programs / "postgres"), *options, *settings]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -66,9 +68,14 @@ class PostgresServer:
     def new_database(self) -> str:
         """The address of an empty database."""
         self._databases += 1
-        name = f"test_{self._databases}"
+        return self.database(f"test_{self._databases}")
+
+    def database(self, name: str) -> str:
+        """The address of the database with this name; makes it when there is none."""
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+            if found is None:
+                connection.execute(f'CREATE DATABASE "{name}"'.encode())
         return self._url(name)
 
     def _url(self, database: str) -> str:
@@ -83,7 +90,7 @@ class PostgresServer:
 
     def _signal(self, number: signal.Signals) -> None:
         # Its first line is the process id of the server.
-        pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        pid = int((self.data / "postmaster.pid").read_text().split()[0])
         os.kill(pid, number)
 
     def _wait(self) -> None:
@@ -97,7 +104,7 @@ class PostgresServer:
 
     def _is_at_work(self) -> bool:
         """Whether any of its processes, which all stand in the data folder, is left."""
-        data = str(self.folder / "data")
+        data = str(self.data)
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if str((process / "cwd").readlink()) == data:
@@ -106,17 +113,17 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server() -> Generator[PostgresServer]:
-    """A server that runs until the block is left; nothing of it remains."""
+def postgres_server(data: Path | None = None, settings: Sequence[str] = _FAST) -> Generator[PostgresServer]:
+    """A server that runs until the block is left; nothing of it remains but a `data` folder that was named."""
     folder = Path(tempfile.mkdtemp(prefix="retold-postgres-"))
     try:
+        server = PostgresServer(folder, _programs(folder), data or folder / "data", settings)
+        server.data.mkdir(exist_ok=True)
         if os.geteuid() == 0:
-            shutil.chown(folder, UNPRIVILEGED)
-        server = PostgresServer(folder, _programs(folder))
-        initdb = [str(server.programs / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "--no-sync"]
-        subprocess.run(
-            [*initdb, "--auth=trust", "--encoding=UTF8", "--locale=C"], check=True, capture_output=True, **_as_user()
-        )
+            for owned in (folder, server.data):
+                shutil.chown(owned, UNPRIVILEGED)
+        if not (server.data / "PG_VERSION").exists():
+            _initialise(server)
         server.start()
         try:
             yield server
@@ -124,6 +131,13 @@ def postgres_server() -> Generator[PostgresServer]:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _initialise(server: PostgresServer) -> None:
+    initdb = [str(server.programs / "initdb"), "-D", str(server.data), "-U", "postgres", "--no-sync"]
+    subprocess.run(
+        [*initdb, "--auth=trust", "--encoding=UTF8", "--locale=C"], check=True, capture_output=True, **_as_user()
+    )
 
 
 def _programs(folder: Path) -> Path:
