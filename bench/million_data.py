@@ -31,7 +31,14 @@ from support.postgres import postgres_server  # noqa: E402
 CACHE = BENCH.parent / ".cache" / "bench" / "calls"
 BATCH = 5_000
 TABLES = (call, call_body, call_attribute, call_tool)
-_SQLITE = ("synchronous = OFF", "cache_size = -1000000", "wal_autocheckpoint = 20000", "foreign_keys = OFF")
+_SQLITE = (
+    "synchronous = OFF",
+    "cache_size = -1000000",
+    "wal_autocheckpoint = 20000",
+    "foreign_keys = OFF",
+    "threads = 2",
+    "temp_store = MEMORY",
+)
 """For filling only: a machine that fails meanwhile costs the file, and it is made anew."""
 _POSTGRES = ("shared_buffers=1GB", "max_wal_size=4GB", "maintenance_work_mem=512MB", "max_connections=50")
 _UNCHECKED = "SET session_replication_role = replica"

@@ -10,8 +10,10 @@ Criteria = dict[str, Any]
 
 def single(calls: int, rng: Random) -> dict[str, Criteria]:
     """One filter each, by name."""
-    middle_ms = FIRST_MS + calls * EVERY_MS // 2
-    early_ms = FIRST_MS + calls * EVERY_MS // 50
+    return _of_texts(calls, rng) | _of_choices() | _of_numbers(calls) | _of_tools()
+
+
+def _of_texts(calls: int, rng: Random) -> dict[str, Criteria]:
     any_id = call_id(rng.randrange(1, calls + 1))
     return {
         "agent, frequent": {"agent": [_agent(0)]},
@@ -34,6 +36,11 @@ def single(calls: int, rng: Random) -> dict[str, Criteria]:
         "from_number ne": {"from_number": text("ne", "+14155550007")},
         "to_number ew": {"to_number": text("ew", f"{rng.randrange(1000, 9999)}")},
         "to_number ew, 2 digits": {"to_number": text("ew", f"{rng.randrange(10, 99)}")},
+    }
+
+
+def _of_choices() -> dict[str, Criteria]:
+    return {
         "call_status ended": {"call_status": one_of("ended")},
         "call_status error": {"call_status": one_of("error")},
         "call_status, two": {"call_status": one_of("error", "not_connected")},
@@ -47,6 +54,13 @@ def single(calls: int, rng: Random) -> dict[str, Criteria]:
         "data_storage_setting": {"data_storage_setting": one_of("everything")},
         "call_successful": {"call_successful": yes_or_no(value=False)},
         "in_voicemail": {"in_voicemail": yes_or_no(value=True)},
+    }
+
+
+def _of_numbers(calls: int) -> dict[str, Criteria]:
+    middle_ms = FIRST_MS + calls * EVERY_MS // 2
+    early_ms = FIRST_MS + calls * EVERY_MS // 50
+    return {
         "start_timestamp, a day in the middle": {"start_timestamp": between(middle_ms, middle_ms + 86_400_000)},
         "start_timestamp lt, far back": {"start_timestamp": number("lt", early_ms)},
         "end_timestamp, a day in the middle": {"end_timestamp": between(middle_ms, middle_ms + 86_400_000)},
@@ -57,6 +71,11 @@ def single(calls: int, rng: Random) -> dict[str, Criteria]:
         "combined_cost, a twentieth": {"combined_cost": between(20, 21)},
         "combined_cost gt, none": {"combined_cost": number("gt", 1e9)},
         "e2e_latency_p50 gt, a tenth": {"e2e_latency_p50": number("gt", 830)},
+    }
+
+
+def _of_tools() -> dict[str, Criteria]:
+    return {
         "tool_calls by name": {"tool_calls": [{"name": "book_table"}]},
         "tool_calls by name and success": {"tool_calls": [{"name": "find_order", "success": yes_or_no(value=False)}]},
         "tool_calls by latency, few": {"tool_calls": [{"latency_ms": number("gt", 3_000)}]},
