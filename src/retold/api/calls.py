@@ -14,6 +14,7 @@ from retold.calls.change import CallChanges, update_finished
 from retold.calls.change import delete as delete_call
 from retold.domain.call import CallRecord
 from retold.domain.call_update import UpdateCallRequest
+from retold.domain.version_reference import unknown
 from retold.errors import InvalidRequest, NotFound
 from retold.ids import CallId, OrgId
 from retold.storage.call_json import CallJson, call_json, stored_call
@@ -42,7 +43,7 @@ async def update(
     is_long = len(call_id) > MAX_ID_CHARS
     changed = None if is_long else await update_finished(context_of(request).deps, org, CallId(call_id), changes)
     if changed is None:
-        raise unknown_call(call_id)
+        raise await unknown_call(request, org, call_id)
     warn_of_ignored(response, sent, body)
     if body.override_dynamic_variables is not None:
         warn(response, "override_dynamic_variables has no effect on a call that is over; update-live-call takes it")
@@ -54,7 +55,7 @@ async def delete(request: Request, org: Org, call_id: str) -> None:
     """Erase a call for good, everywhere; one that is going on is ended first."""
     record = await find_call(request, org, call_id)
     if not await delete_call(context_of(request).deps, org, record):
-        raise unknown_call(call_id)
+        raise await unknown_call(request, org, call_id)
 
 
 @router.put("/rerun-call-analysis/{call_id}", response_model=dict[str, Any])
@@ -90,7 +91,7 @@ async def find_call(request: Request, org: OrgId, call_id: str) -> CallRecord:
     store = context_of(request).deps.store
     record = await store.find_call(org, CallId(call_id)) if len(call_id) <= MAX_ID_CHARS else None
     if record is None:
-        raise unknown_call(call_id)
+        raise await unknown_call(request, org, call_id)
     return record
 
 
@@ -100,14 +101,12 @@ async def find_call_json(request: Request, org: OrgId, call_id: str) -> CallJson
     is_long = len(call_id) > MAX_ID_CHARS
     found = None if is_long else await store.find_call_json(org, CallId(call_id), base_url(request))
     if found is None:
-        raise unknown_call(call_id)
+        raise await unknown_call(request, org, call_id)
     return found
 
 
-def unknown_call(call_id: str) -> NotFound:
+async def unknown_call(request: Request, org: OrgId, call_id: str) -> NotFound:
     """What is said of a call that this organisation does not have."""
-    return NotFound(
-        f"Cannot find requested asset under given api key: no call {call_id[:MAX_ID_CHARS]}",
-        field="call_id",
-        fix="POST /v2/list-calls shows which exist",
-    )
+    store = context_of(request).deps.store
+    near = await store.near_call(org, call_id) if len(call_id) <= MAX_ID_CHARS else None
+    return unknown("call", call_id, field="call_id", lists="POST /v2/list-calls", near=near)

@@ -25,7 +25,7 @@ async def update(
     is_long = len(call_id) > MAX_ID_CHARS
     deps = context_of(request).deps
     if is_long or not await update_live(deps, org, CallId(call_id), _changes(body)):
-        raise unknown_call(call_id)
+        raise await unknown_call(request, org, call_id)
     warn_of_ignored(response, sent, body)
     return {"success": True}
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from retold.domain.call_filter import CallFilter, ToolFilter
+from retold.domain.call_filter_v2 import CallFilterV2
 from retold.errors import InvalidRequest
 
 _QUOTED = re.compile(r"'([^']*)'")
@@ -15,6 +17,7 @@ _SHOWN_CHARS = 60
 _MAX_PATH_CHARS = 200
 _MAX_TYPO_CHARS = 3
 _MAX_PROBLEMS = 50
+_FILTERS = sorted({name for filters in (CallFilter, CallFilterV2, ToolFilter) for name in filters.model_fields})
 
 
 def explain(problems: Sequence[Mapping[str, Any]], body: Any) -> InvalidRequest:
@@ -97,6 +100,8 @@ def _sentence(problem: Mapping[str, Any], field: str) -> str:
         return f"the body is not valid JSON: {text}"
     text = text.removeprefix("Value error, ")
     text = re.sub(r"^(Input|String|List|Dictionary|Value) should ", "must ", text)
+    if kind == "extra_forbidden":
+        return f"{field} is not known"
     if kind == "union_tag_invalid":
         text = f"has an unknown type; known are {_choices_text(problem)}"
     return f"{field} {text}, got {shown(problem.get('input'))}"
@@ -106,6 +111,9 @@ def _fix(problem: Mapping[str, Any]) -> str | None:
     match problem["type"]:
         case "missing":
             return "send it"
+        case "extra_forbidden":
+            # Only filters forbid what they do not know: a filter that is not applied gives wrong calls.
+            return "GET /openapi.json names all filters" + did_you_mean(problem["loc"][-1], _FILTERS)
         case "literal_error" | "enum" | "union_tag_invalid":
             choices = _QUOTED.findall(_choices_text(problem))
             value = problem.get("input")

@@ -1,5 +1,6 @@
 """The voice resource: get and list, with a preview to listen to. There is no voice market here to add to."""
 
+import difflib
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -25,7 +26,9 @@ async def retrieve(request: Request, org: Org, voice_id: str) -> dict[str, Any]:
     deps = context_of(request).deps
     voice = find_voice(voice_id[:_MAX_ID_CHARS], deps.voices.voice_ids, deps.settings.voice_map)
     if voice is None:
-        raise unknown("voice", voice_id, field="voice_id", lists="GET /list-voices")
+        known = [*deps.voices.voice_ids, *deps.settings.voice_map]
+        near = difflib.get_close_matches(voice_id[:_MAX_ID_CHARS], known, n=1)
+        raise unknown("voice", voice_id, field="voice_id", lists="GET /list-voices", near=near[0] if near else None)
     return _with_preview(request, voice)
 
 

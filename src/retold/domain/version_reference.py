@@ -42,19 +42,24 @@ Tag = Annotated[str, AfterValidator(_check_tag)]
 """The name of a tag, such as `prod`."""
 
 
-def unknown(kind: str, resource_id: str, *, field: str, version: object = None, lists: str) -> NotFound:
-    """What a foreign or unknown id is answered; `kind` such as agent, `lists` the route that shows which exist."""
+def unknown(
+    kind: str, resource_id: str, *, field: str, version: object = None, lists: str, near: str | None = None
+) -> NotFound:
+    """What a foreign or unknown id is answered.
+
+    `kind` such as agent; `lists` the route that shows which exist; `near` is almost what was asked for.
+    """
     which = resource_id[:_MAX_SHOWN_CHARS]
     if version is not None:
         which += f" version {version}"
     return NotFound(
         f"Cannot find requested asset under given api key: no {kind} {which}",
         field=field,
-        fix=f"{lists} shows which exist",
+        fix=f"{lists} shows which exist" + (f"; did you mean '{near}'?" if near else ""),
     )
 
 
-def unknown_agent(agent_id: str, reference: int | str = LATEST) -> NotFound:
+def unknown_agent(agent_id: str, reference: int | str = LATEST, *, near: str | None = None) -> NotFound:
     """The agent, or this version of it, is not there."""
     version = None if reference == LATEST else reference
-    return unknown("agent", agent_id, field="agent_id", version=version, lists="POST /v2/list-agents")
+    return unknown("agent", agent_id, field="agent_id", version=version, lists="POST /v2/list-agents", near=near)

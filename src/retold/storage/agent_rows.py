@@ -1,5 +1,6 @@
 """Agents and their tags as rows, for work inside a transaction."""
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from retold.domain.agent import Agent, AgentTag, ResolvedAgent
 from retold.domain.response_engine import CustomLlm, engine_id
-from retold.domain.version_reference import LATEST, unknown_agent
+from retold.domain.version_reference import LATEST, LATEST_PUBLISHED, unknown_agent
+from retold.errors import NotFound
 from retold.ids import OrgId
 from retold.storage.resource_tables import agent, agent_tag
 from retold.storage.versions import VersionedRows
@@ -53,11 +55,22 @@ def resolve_agent(connection: Connection, org_id: OrgId, agent_id: str, referenc
     wanted = reference if asked is None else reference_of_tag(asked.tag)
     one = find_agent(connection, org_id, agent_id, wanted)
     if one is None:
-        raise unknown_agent(agent_id, reference)
+        raise not_found(connection, org_id, agent_id, reference, [tag.name for tag in tags])
     its_tags = [tag for tag in tags if tag.tag.version == one.version]
     one = one.model_copy(update={"assigned_tags": [tag.name for tag in its_tags] or None})
     tag = asked or next(iter(its_tags), None)
     return ResolvedAgent(one) if tag is None else ResolvedAgent(one, tag.name, tag.tag.dynamic_variables)
+
+
+def not_found(
+    connection: Connection, org_id: OrgId, agent_id: str, reference: int | str = LATEST, tags: Sequence[str] = ()
+) -> NotFound:
+    """The error for an agent, or a version of it, that is not there; it names what is almost that."""
+    if VERSIONS.body(connection, org_id, agent_id, LATEST) is None:
+        return unknown_agent(agent_id, reference, near=VERSIONS.near(connection, org_id, agent_id))
+    named = [*tags, LATEST, LATEST_PUBLISHED]
+    near = [] if reference in named else difflib.get_close_matches(str(reference), named, n=1)
+    return unknown_agent(agent_id, reference, near=near[0] if near else None)
 
 
 def newest_users(connection: Connection, org_id: OrgId, engine: str, *, version: int | None = None) -> list[Agent]:

@@ -143,7 +143,7 @@ class AgentStore:
 
         def work(connection: Connection) -> list[str]:
             if not agent_rows.delete_agent(connection, org_id, agent_id):
-                raise unknown_agent(agent_id)
+                raise agent_rows.not_found(connection, org_id, agent_id)
             return unbind_agent(connection, org_id, agent_id, now_ms)
 
         return await self._database.write(work)
@@ -239,7 +239,7 @@ class AgentStore:
 def _found(connection: Connection, org_id: OrgId, agent_id: str, reference: int | str) -> Agent:
     one = agent_rows.find_agent(connection, org_id, agent_id, reference)
     if one is None:
-        raise unknown_agent(agent_id, reference)
+        raise agent_rows.not_found(connection, org_id, agent_id, reference)
     return one
 
 

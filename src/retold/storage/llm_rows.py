@@ -44,11 +44,16 @@ def pinned(connection: Connection, org_id: OrgId, engine: ResponseEngine) -> Res
         case RetellLlm():
             found = find_llm(connection, org_id, engine.llm_id, LATEST if engine.version is None else engine.version)
             if found is None:
-                raise unknown_llm(engine.llm_id, engine.version, field="response_engine.llm_id")
+                near = VERSIONS.near(connection, org_id, engine.llm_id)
+                raise unknown_llm(engine.llm_id, engine.version, field="response_engine.llm_id", near=near)
             return engine.model_copy(update={"version": found.version})
 
 
-def unknown_llm(llm_id: str, version: int | str | None = None, *, field: str = "llm_id") -> NotFound:
+def unknown_llm(
+    llm_id: str, version: int | str | None = None, *, field: str = "llm_id", near: str | None = None
+) -> NotFound:
     """The Retell LLM, or this version of it, is not there."""
     shown = None if version == LATEST else version
-    return unknown("Retell LLM", llm_id, field=field, version=shown, lists="GET /v2/list-retell-llms")
+    # To name the same once more, because only its version is not there, helps nobody.
+    near = None if near == llm_id else near
+    return unknown("Retell LLM", llm_id, field=field, version=shown, lists="GET /v2/list-retell-llms", near=near)

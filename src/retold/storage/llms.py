@@ -111,7 +111,7 @@ class LlmStore:
 def _found(connection: Connection, org_id: OrgId, llm_id: str, reference: int | str) -> Llm:
     found = llm_rows.find_llm(connection, org_id, llm_id, reference)
     if found is None:
-        raise unknown_llm(llm_id, reference)
+        raise unknown_llm(llm_id, reference, near=VERSIONS.near(connection, org_id, llm_id))
     return found
 
 

@@ -14,6 +14,7 @@ from retold.ids import OrgId
 from retold.storage.agent_rows import resolve_agent
 from retold.storage.database import Database
 from retold.storage.master_key import MasterKey
+from retold.storage.near import near_id
 from retold.storage.pages import read_page
 from retold.storage.resource_tables import phone_number
 
@@ -141,7 +142,8 @@ def _body(connection: Connection, org_id: OrgId, number: str) -> str | None:
 def _found(connection: Connection, org_id: OrgId, number: str, field: str = "phone_number") -> PhoneNumber:
     body = _body(connection, org_id, number)
     if body is None:
-        raise unknown("phone number", number, field=field, lists="GET /v2/list-phone-numbers")
+        near = near_id(connection, phone_number.c.phone_number, phone_number.c.org_id == org_id, number)
+        raise unknown("phone number", number, field=field, lists="GET /v2/list-phone-numbers", near=near)
     return PhoneNumber.model_validate_json(body)
 
 

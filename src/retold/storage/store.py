@@ -28,6 +28,7 @@ from retold.storage.journal import DatabaseJournal
 from retold.storage.keys import Keys
 from retold.storage.llms import LlmStore
 from retold.storage.master_key import MasterKey
+from retold.storage.near import near_id
 from retold.storage.numbers import NumberStore
 from retold.storage.owners import Owners
 from retold.storage.sqlite import SqliteBackend
@@ -156,6 +157,14 @@ class Store:
 
         return await self._database.read(read)
 
+    async def near_call(self, org_id: OrgId, call_id: str) -> str | None:
+        """The id of a call of this organisation that is almost this one, such as one of which the end was lost."""
+        return await self._database.read(
+            lambda connection: near_id(
+                connection, call.c.call_id, call.c.org_id == org_id, call_id, shares=_SHARED_CHARS
+            )
+        )
+
     async def find_call_json(self, org_id: OrgId, call_id: CallId, base_url: str) -> CallJson | None:
         """A call of this organisation as the API shows it, its files under this address."""
         return await self._database.read_row(
@@ -277,6 +286,8 @@ def with_call(record: CallRecord, **changes: object) -> CallRecord:
     return record.model_copy(update={"call": record.call.model_copy(update=changes)})
 
 
+_SHARED_CHARS = 10
+"""Of a call's id, `call_` and what narrows a million calls down to a few."""
 _STORED = select(call_body.c.body, call_body.c.transcripts).join(call)
 _STORED_OF_ORG = _STORED.where(call.c.call_id == bindparam("call_id"), call.c.org_id == bindparam("org_id"))
 

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, s
 
 from retold.domain.version_reference import LATEST, LATEST_PUBLISHED
 from retold.ids import OrgId
+from retold.storage.near import near_id
 
 
 class VersionedRows:
@@ -32,6 +33,10 @@ class VersionedRows:
         elif reference != LATEST:
             return None
         return connection.scalar(wanted.order_by(columns.version.desc()).limit(1))
+
+    def near(self, connection: Connection, org_id: OrgId, resource_id: str) -> str | None:
+        """The id of a resource that is almost this one, None without one."""
+        return near_id(connection, self.resource_id, self.table.c.org_id == org_id, resource_id)
 
     def newest(self, org_id: OrgId) -> ColumnElement[bool]:
         """The condition that holds for the newest version of each resource of an organisation."""
