@@ -249,6 +249,10 @@ class LiveCalls:
     def _expect_until(self, record: CallRecord, at_ms: float) -> None:
         self._expected[record.call.call_id] = record
         heapq.heappush(self._deadlines, _Deadline(at_ms, record.call.call_id))
+        if len(self._deadlines) > 2 * len(self._expected):
+            # Most were joined: their deadlines would stay until they pass, five minutes of calls.
+            self._deadlines = [deadline for deadline in self._deadlines if deadline.call_id in self._expected]
+            heapq.heapify(self._deadlines)
         self._news.set()
         self._news = anyio.Event()
 
