@@ -5,4 +5,3 @@ from retold.app.build import build_app as build_app
 from retold.app.listen import allow_descriptors as allow_descriptors
 from retold.app.listen import bind as bind
 from retold.app.listen import listening as listening
-from retold.app.threads import started_pool as started_pool

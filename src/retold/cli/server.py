@@ -18,7 +18,7 @@ import typer
 from anyio.abc import TaskStatus
 
 from retold import __version__
-from retold.app import App, allow_descriptors, bind, build_app, listening, started_pool
+from retold.app import App, allow_descriptors, bind, build_app, listening
 from retold.cli.failure import fail
 from retold.clock import SystemClock
 from retold.domain.agent import DEMO_AGENT_ID
@@ -27,6 +27,7 @@ from retold.log import set_up_logging
 from retold.settings import Settings
 from retold.storage.disk import Disk
 from retold.storage.store import Store
+from retold.threads import started_pool
 
 LAST_RESORT_S = 4.8
 """This long after the second signal the process is gone, whatever still runs: a thread, a disk that does not answer."""

@@ -20,7 +20,6 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -33,6 +32,7 @@ from retold.storage.backend import READERS, Backend
 from retold.storage.disk import BALLAST_BYTES, Ballast, Disk, StorageHealth
 from retold.storage.effect import with_note
 from retold.storage.groups import Entry, Groups, Job, Outcome
+from retold.threads import started_pool
 
 T = TypeVar("T")
 
@@ -85,7 +85,6 @@ class Database:
         self._looked_ms = self._began_ms = clock.monotonic_ms()
         self._health = StorageHealth.OK
         self._waiting = asyncio.Semaphore(MAX_WAITING_JOBS)
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="retold-read")
         self._thread = threading.Thread(target=self._run, name="retold-write", daemon=True)
 
     async def open(self) -> None:
@@ -93,6 +92,7 @@ class Database:
         self._loop = asyncio.get_running_loop()
         self._broken = anyio.Event()
         self._writer, self._reader = await asyncio.to_thread(self._open)
+        self._readers = started_pool(READERS, name="retold-read")
         self._thread.start()
 
     async def close(self) -> None:

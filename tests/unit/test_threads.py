@@ -2,7 +2,7 @@
 
 from threading import enumerate as running_threads
 
-from retold.app.threads import started_pool
+from retold.threads import started_pool
 
 
 def names(prefix: str) -> list[str]:
