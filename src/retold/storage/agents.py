@@ -226,7 +226,7 @@ class AgentStore:
             if is_latest:
                 wanted = wanted.where(VERSIONS.newest(org_id))
             if after is not None:
-                place = _place(connection, org_id, *after)
+                place = _place(connection, org_id, *after, is_latest=is_latest)
                 if place is None:
                     return None
                 wanted = wanted.where(place)
@@ -276,13 +276,16 @@ def _tagged(connection: Connection, org_id: OrgId, wanted: Select[Any]) -> list[
     return agent_rows.with_tags(connection, org_id, agents)
 
 
-def _place(connection: Connection, org_id: OrgId, agent_id: str, version: int | None) -> ColumnElement[bool] | None:
-    """The condition for what comes after a version, by default the last of the agent's, in `all_versions`."""
+def _place(
+    connection: Connection, org_id: OrgId, agent_id: str, version: int | None, *, is_latest: bool
+) -> ColumnElement[bool] | None:
+    """The condition for what comes after a version, by default the last that is listed, in `all_versions`."""
     changed = agent.c.last_modification_timestamp
     wanted = select(changed, agent.c.version).where(VERSIONS.of(org_id, agent_id))
     if version is not None:
         wanted = wanted.where(agent.c.version == version)
-    row = connection.execute(wanted.order_by(changed, agent.c.version).limit(1)).one_or_none()
+    last_listed = (agent.c.version.desc(),) if is_latest else (changed, agent.c.version)
+    row = connection.execute(wanted.order_by(*last_listed).limit(1)).one_or_none()
     if row is None:
         return None
     is_later_version = and_(agent.c.agent_id == agent_id, agent.c.version < row.version)

@@ -129,6 +129,21 @@ async def test_agents_are_kept_by_version(store: Store) -> None:
     assert [(agent.agent_id, agent.version) for agent in newest] == [("agent_b", 0), ("agent_test", 1)]
 
 
+async def test_the_newest_versions_are_paged_without_a_gap(store: Store) -> None:
+    for number in range(3):
+        for version, changed_ms in ((0, number), (1, 10 + number)):
+            one = make_agent(agent_id=f"agent_{number}", version=version, last_modification_timestamp=changed_ms)
+            await store.agents.save(DEFAULT_ORG_ID, one)
+    seen: list[str] = []
+    while True:
+        after = (seen[-1], None) if seen else None
+        page = await store.agents.all_versions(DEFAULT_ORG_ID, limit=1, after=after, is_latest=True)
+        if not page:
+            break
+        seen += [one.agent_id for one in page]
+    assert seen == ["agent_2", "agent_1", "agent_0"]
+
+
 async def fill(store: Store) -> dict[str, Any]:
     """Six calls: two agents, three statuses, starts a second apart."""
     names: dict[str, Any] = {}
