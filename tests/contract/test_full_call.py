@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from support.full_call import full_call, put_calls
+from support.patience import PATIENCE_S
 from support.sdk_client import SdkClient
 from support.sdk_plans import every_form, generations
 from support.server import ServerProcess, running_server
@@ -35,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]
 
 def as_sent(server: ServerProcess, call_id: str) -> dict[str, Any]:
     asked = request.Request(f"{server.url}/v2/get-call/{call_id}", headers=server.headers)  # noqa: S310 - http
-    with request.urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own http address
+    with request.urlopen(asked, timeout=PATIENCE_S) as answer:  # noqa: S310 - our own http address
         return json.loads(answer.read())
 
 

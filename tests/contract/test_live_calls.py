@@ -14,6 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from support.joined_call import joined_call
+from support.patience import PATIENCE_S
 from support.server import ServerProcess, running_server
 
 AGENT_NUMBERS: Any = {"from_number": "+14157774444", "to_number": "+12137774445"}
@@ -28,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]
 @pytest.fixture(scope="module")
 def client(server: ServerProcess) -> Generator[Retell]:
     with Retell(
-        api_key=server.api_key, base_url=server.url, max_retries=0, timeout=10, _strict_response_validation=True
+        api_key=server.api_key, base_url=server.url, max_retries=0, timeout=PATIENCE_S, _strict_response_validation=True
     ) as strict:
         yield strict
 
@@ -86,7 +87,7 @@ def test_a_live_call_is_updated_watched_and_ended(server: ServerProcess, client:
 
 
 def ended(client: Retell, call_id: str) -> Any:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE_S
     while (call := client.call.retrieve(call_id)).call_status in {"registered", "ongoing"}:
         assert time.monotonic() < deadline, "the call did not end"
         time.sleep(0.02)

@@ -11,10 +11,11 @@ import retell
 from retell import Retell
 from websockets.sync.client import connect
 
+from support.patience import PATIENCE_S
+from support.plain_client import wait_until
 from support.server import ServerProcess, running_server
 
 ENGINE: Any = {"type": "custom-llm", "llm_websocket_url": "wss://brain.example.com/llm"}
-END_TIMEOUT_S = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]
 @pytest.fixture(scope="module")
 def client(server: ServerProcess) -> Generator[Retell]:
     with Retell(
-        api_key=server.api_key, base_url=server.url, max_retries=0, timeout=10, _strict_response_validation=True
+        api_key=server.api_key, base_url=server.url, max_retries=0, timeout=PATIENCE_S, _strict_response_validation=True
     ) as strict:
         yield strict
 
@@ -38,7 +39,7 @@ def by_hand(server: ServerProcess, method: str, path: str, body: object = None) 
         data=None if body is None else json.dumps(body).encode(),
         headers={**server.headers, "Content-Type": "application/json"},
     )
-    with request.urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own http address
+    with request.urlopen(asked, timeout=PATIENCE_S) as answer:  # noqa: S310 - our own http address
         return json.loads(answer.read())
 
 
@@ -82,10 +83,11 @@ def test_a_web_call_is_created_retrieved_listed_and_stopped(server: ServerProces
 def test_a_call_that_was_spoken_on_validates_in_every_field(server: ServerProcess, client: Retell) -> None:
     made = client.call.create_web_call(agent_id="demo")
     with connect(f"{server.ws_url}/audio-websocket/{made.call_id}", compression=None) as socket:
+        socket.send(bytes(960))
+        wait_until(lambda: client.call.retrieve(made.call_id).call_status == "ongoing")
         for _ in range(50):
             socket.send(bytes(960))
             time.sleep(0.02)
-        assert client.call.retrieve(made.call_id).call_status == "ongoing"
     call = ended(client, made.call_id)
     assert call.call_status == "ended"
     assert call.disconnection_reason == "user_hangup"
@@ -93,19 +95,16 @@ def test_a_call_that_was_spoken_on_validates_in_every_field(server: ServerProces
     assert call.transcript_object is not None
     assert call.recording_url
     assert call.recording_url.startswith(server.url)
-    with request.urlopen(call.recording_url, timeout=10) as answer:  # noqa: S310 - our own http address
+    with request.urlopen(call.recording_url, timeout=PATIENCE_S) as answer:  # noqa: S310 - our own http address
         assert answer.read(4) == b"RIFF"
     assert call.public_log_url
-    with request.urlopen(call.public_log_url, timeout=10) as answer:  # noqa: S310 - our own http address
+    with request.urlopen(call.public_log_url, timeout=PATIENCE_S) as answer:  # noqa: S310 - our own http address
         assert answer.read()
 
 
 def ended(client: Retell, call_id: str) -> Any:
-    deadline = time.monotonic() + END_TIMEOUT_S
-    while (call := client.call.retrieve(call_id)).call_status in {"registered", "ongoing"}:
-        assert time.monotonic() < deadline, "the call did not end"
-        time.sleep(0.05)
-    return call
+    wait_until(lambda: client.call.retrieve(call_id).call_status not in {"registered", "ongoing"})
+    return client.call.retrieve(call_id)
 
 
 def test_errors_arrive_as_the_sdks_own(server: ServerProcess, client: Retell) -> None:
@@ -145,7 +144,7 @@ def test_voices_are_listed_and_retrieved(client: Retell) -> None:
     voices = client.voice.list()
     assert voices[0].voice_id == "default"
     assert client.voice.retrieve("default") == voices[0]
-    with request.urlopen(voices[0].preview_audio_url or "", timeout=10) as answer:  # noqa: S310 - our own address
+    with request.urlopen(voices[0].preview_audio_url or "", timeout=PATIENCE_S) as answer:  # noqa: S310 - our own address
         assert answer.read(4) == b"RIFF"
     with pytest.raises(retell.BadRequestError):
         client.voice.search(search_query="calm")

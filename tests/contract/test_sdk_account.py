@@ -4,6 +4,7 @@ from urllib import request
 
 import pytest
 
+from support.patience import PATIENCE_S
 from support.sdk_client import SdkClient
 from support.sdk_plans import every_form, generations, unknown, web_call
 
@@ -17,7 +18,7 @@ def test_voices_are_listed_and_can_be_heard(sdk: SdkClient) -> None:
     for voice in voices:
         assert sdk.ask("voice.retrieve", voice["voice_id"]) == voice
     heard = next(voice["preview_audio_url"] for voice in voices if voice.get("preview_audio_url"))
-    with request.urlopen(heard, timeout=30) as preview:  # noqa: S310 - our own http address
+    with request.urlopen(heard, timeout=PATIENCE_S) as preview:  # noqa: S310 - our own http address
         assert preview.read(4) == b"RIFF"
     unknown(sdk, "voice.retrieve", "no-such-voice")
 

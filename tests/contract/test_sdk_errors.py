@@ -8,6 +8,7 @@ from urllib import request
 import pytest
 
 from support.lossy_front import lossy_front
+from support.patience import PATIENCE_S
 from support.sdk_client import Generation, SdkClient, SdkError, SdkProcess
 from support.sdk_plans import brain, every_form, every_generation, generations, own_agent, own_number
 from support.server import ServerProcess, running_server
@@ -119,5 +120,5 @@ def test_an_outbound_call_whose_answer_was_lost_is_made_once(sdk: SdkClient) -> 
         data=json.dumps({"filter_criteria": {"from_number": [from_number]}}).encode(),
         headers={**sdk.headers, "Content-Type": "application/json"},
     )
-    with request.urlopen(listed, timeout=10) as answer:  # noqa: S310 - our own http address
+    with request.urlopen(listed, timeout=PATIENCE_S) as answer:  # noqa: S310 - our own http address
         assert len(json.loads(answer.read())) == 1

@@ -2,25 +2,26 @@
 
 import json
 import os
+import random
 import re
 import socket
 import struct
 import subprocess
 import sys
 import textwrap
-import time
 import wave
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib import request
 
 import pytest
 
+from support.patience import PATIENCE_S
+from support.plain_client import wait_until
 from support.server import ServerProcess, running_server
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_TIMEOUT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +48,26 @@ def running(program: str, port: int) -> Generator[None]:
     """A Python program that listens on a port, ended afterwards."""
     process = subprocess.Popen([sys.executable, "-c", program])
     try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+        wait_until(lambda: is_open(port))
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on, below those that the system gives away: the servers of other tests start meanwhile."""
+    for _ in range(100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(10_000, 30_000)))  # noqa: S311 - no secret
+            return probe.getsockname()[1]
+    raise AssertionError("no port is free")
 
 
 def write_loud_wav(path: Path) -> None:
@@ -78,7 +83,7 @@ def test_the_first_call_of_the_readme(server: ServerProcess) -> None:
         env=environment(server),
         capture_output=True,
         text=True,
-        timeout=RUN_TIMEOUT_S,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -95,7 +100,7 @@ def test_the_smallest_llm_server_of_the_how_to_answers_a_call(server: ServerProc
         data=json.dumps({"voice_id": "default", "response_engine": engine}).encode(),
         headers={**server.headers, "Content-Type": "application/json"},
     )
-    with request.urlopen(create, timeout=RUN_TIMEOUT_S) as answer:  # noqa: S310 - our own http address
+    with request.urlopen(create, timeout=PATIENCE_S) as answer:  # noqa: S310 - our own http address
         agent_id = json.load(answer)["agent_id"]
     write_loud_wav(tmp_path / "question.wav")
     command = ["call", "--json", "--audio", str(tmp_path / "question.wav"), "--agent", agent_id, "--server", server.url]
@@ -105,7 +110,7 @@ def test_the_smallest_llm_server_of_the_how_to_answers_a_call(server: ServerProc
             env=environment(server),
             capture_output=True,
             text=True,
-            timeout=RUN_TIMEOUT_S,
+            timeout=PATIENCE_S,
             check=False,
         )
     assert done.returncode == 0, done.stderr

@@ -23,15 +23,17 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 LENGTH_TOLERANCE_MS = 20
 SHORT_LIMITS = {
-    "RETOLD_JOIN_TIMEOUT_MS": "3000",
-    "RETOLD_REGISTERED_TIMEOUT_MS": "3000",
-    "RETOLD_NO_AUDIO_TIMEOUT_MS": "3000",
+    "RETOLD_JOIN_TIMEOUT_MS": "15000",
+    "RETOLD_REGISTERED_TIMEOUT_MS": "15000",
+    "RETOLD_NO_AUDIO_TIMEOUT_MS": "15000",
     "RETOLD_REJOIN_TIMEOUT_MS": "1000",
-    "RETOLD_LLM_OPEN_TIMEOUT_MS": "1000",
+    "RETOLD_LLM_OPEN_TIMEOUT_MS": "15000",
     "RETOLD_LLM_RETRY_GAP_MS": "100",
     "RETOLD_LLM_KEEPALIVE_TIMEOUT_MS": "1500",
     "RETOLD_LLM_PING_INTERVAL_MS": "300",
 }
+"""Well below the minute that the longest call takes. What would end a call that is to end otherwise is no shorter than
+all calls together may need to begin, and than anybody stands still."""
 NOWHERE = "ws://127.0.0.1:9/llm-websocket"
 """The discard port: nobody listens."""
 
@@ -104,7 +106,7 @@ async def listened_to(customer: Customer, behaviour: Behaviour, **options: Any) 
     async with llm_server(behaviour) as llm:
         call_id = await customer.make_web_call(await customer.make_agent(llm.url, **options))
         async with customer.joined(call_id):
-            return await customer.until(call_id, timeout_s=75)
+            return await customer.until(call_id, timeout_s=120)
 
 
 def ends_by(behaviour: Behaviour) -> "Happening":
@@ -159,7 +161,8 @@ async def nobody_says_anything(world: World) -> dict[str, Any]:
 
 async def minute_is_over(world: World) -> dict[str, Any]:
     call = await listened_to(world.well, silent, max_call_duration_ms=60_000)
-    assert 60_000 <= call["duration_ms"] < 61_000
+    # Checked at the moment it is due; a server that stands still then looks a little later.
+    assert 60_000 <= call["duration_ms"] < 66_000
     return call
 
 

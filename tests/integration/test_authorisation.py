@@ -14,6 +14,7 @@ import pytest
 
 from retold.domain.scopes import Scope, scope_for
 from support.api_description import Operation, operations
+from support.patience import PATIENCE_S
 from support.server import retold, running_server
 
 UNKNOWN = {
@@ -27,7 +28,8 @@ UNKNOWN = {
 SAYS_NOTHING = {"date", "x-request-id", "content-length"}
 """Headers that differ from answer to answer."""
 UNKNOWN_STATUSES = {404, 422}
-EXPIRES_MS = 500
+EXPIRES_MS = 5_000
+"""Long enough to be in the future when the server reads it, also when either of us stands still meanwhile."""
 EMPTY_PAGE = {"items": [], "has_more": False}
 
 
@@ -72,7 +74,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
     # The matrix asks with more wrong keys than an honest client would.
     with (
         running_server(folder, env={"RETOLD_FAILED_KEYS_PER_MINUTE": "1000000"}) as server,
-        httpx2.Client(base_url=server.url, timeout=30) as http,
+        httpx2.Client(base_url=server.url, timeout=PATIENCE_S) as http,
     ):
         own = bearer(server.api_key)
 

@@ -22,6 +22,7 @@ from retold.ports import ReplyKind, ReplyWanted, RoundTrip, Say, ToolInvoked, To
 from retold.responders.custom_llm import CustomLlm
 from retold.settings import Settings
 from support.fake_llm import Heard, heard_from
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +38,7 @@ async def demo_brain() -> AsyncGenerator[int]:
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
                 await anyio.sleep(0.01)
         yield server.servers[0].sockets[0].getsockname()[1]
@@ -56,7 +57,7 @@ def program(*arguments: str) -> Generator[str]:
         yield process.stdout.readline().strip()
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE_S)
 
 
 def request(response_id: int, *lines: tuple[str, str]) -> ReplyWanted:
@@ -111,16 +112,16 @@ async def test_a_whole_booking_over_the_wire() -> None:
 async def test_nonsense_leaves_ada_unmoved_and_other_paths_are_closed() -> None:
     async with demo_brain() as port:
         outbound = Outbound(["127.0.0.1"], lambda: None)
-        socket = await outbound.connect_websocket(f"ws://127.0.0.1:{port}{PATH}/call_1", timeout_s=5)
+        socket = await outbound.connect_websocket(f"ws://127.0.0.1:{port}{PATH}/call_1", timeout_s=PATIENCE_S)
         assert "auto_reconnect" in str(await socket.receive())
         await socket.send("nonsense")
         await socket.send('{"interaction_type":"ping_pong","timestamp":7}')
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while "ping_pong" not in str(await socket.receive()):
                 pass
         await socket.close()
         with pytest.raises(ConnectFailed, match="403"):
-            await outbound.connect_websocket(f"ws://127.0.0.1:{port}/elsewhere", timeout_s=5)
+            await outbound.connect_websocket(f"ws://127.0.0.1:{port}/elsewhere", timeout_s=PATIENCE_S)
 
 
 async def test_ada_runs_alone() -> None:

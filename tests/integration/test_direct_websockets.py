@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from retold.app.listen import bind, listening
 from retold.transports.websocket import DIRECT
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +55,7 @@ class Application:
 @asynccontextmanager
 async def connected(application: Application) -> AsyncGenerator[ClientConnection]:
     asgi = Starlette(routes=[WebSocketRoute("/", application.serve)])
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         async with listening(asgi, bind("127.0.0.1", 0)) as url, connect(url.replace("http", "ws")) as client:
             yield client
 

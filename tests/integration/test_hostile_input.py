@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from support.generated_requests import generate_requests
+from support.patience import PATIENCE_S
 from support.server import ServerProcess, running_server
 
 GENERATED_TIME_S = 40
@@ -40,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]
 
 @pytest.fixture
 def api(server: ServerProcess) -> Generator[httpx2.Client]:
-    with httpx2.Client(base_url=server.url, headers=server.headers, timeout=30) as client:
+    with httpx2.Client(base_url=server.url, headers=server.headers, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -118,7 +119,7 @@ def test_a_body_of_a_gigabyte_in_chunks_is_cut_off(server: ServerProcess, api: h
     host, _, port = server.url.removeprefix("http://").partition(":")
     chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
     sent = 0
-    with socket.create_connection((host, int(port)), timeout=30) as raw:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as raw:
         head = f"POST /create-agent HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.api_key}\r\n"
         raw.sendall((head + "Transfer-Encoding: chunked\r\n\r\n").encode())
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
@@ -151,7 +152,7 @@ def memory_kb(server: ServerProcess) -> int:
 )
 def test_a_body_that_costs_much_to_read_is_refused_quickly(server: ServerProcess, body: bytes) -> None:
     host, _, port = server.url.removeprefix("http://").partition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE_S)
     connection.request("POST", "/create-agent", body, server.headers | {"Content-Type": "application/json"})
     answer = connection.getresponse()
     told = json.loads(answer.read())

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from support.llm_server import Peer, llm_server
+from support.patience import PATIENCE_S
 from support.server import ServerProcess, running_server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.alone]
@@ -20,7 +21,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 JS_FOLDER = Path(__file__).parent / "js"
 CACHE_FOLDER = Path(__file__).parents[2] / ".cache" / "js-client"
 INSTALL_TIMEOUT_S = 90
-CALL_TIMEOUT_S = 45
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ async def receptionist(peer: Peer) -> None:
 
 
 async def register(server: ServerProcess, brain_url: str, rate_hz: int) -> str:
-    async with httpx2.AsyncClient(base_url=server.url, headers=server.headers, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=server.url, headers=server.headers, timeout=PATIENCE_S) as http:
         agent = {"voice_id": "default", "llm_websocket_url": brain_url}
         agent_id = (await http.post("/create-agent", json=agent)).json()["agent_id"]
         call = {
@@ -80,7 +80,7 @@ async def drive(packages: Path, server: ServerProcess, call_id: str, rate_hz: in
         str(rate_hz),
         browser,
     ]
-    with anyio.fail_after(CALL_TIMEOUT_S):
+    with anyio.fail_after(PATIENCE_S):
         done = await anyio.run_process(command, cwd=packages, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return [json.loads(line) for line in done.stdout.decode().splitlines()]

@@ -15,6 +15,7 @@ from websockets.http11 import Request, Response
 
 from retold.errors import ConnectFailed
 from retold.outbound import Outbound
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -68,10 +69,10 @@ async def test_the_pinned_connection_keeps_the_name(tmp_path: Path, host: str, i
             ["*"], lambda: None, resolve=resolve, make_tls=lambda: ssl.create_default_context(cafile=str(pem))
         )
         if is_served:
-            socket = await outbound.connect_websocket(f"wss://{host}:{port}/llm", timeout_s=5)
+            socket = await outbound.connect_websocket(f"wss://{host}:{port}/llm", timeout_s=PATIENCE_S)
             assert await socket.receive() == "hello"
             await socket.close()
         else:
             with pytest.raises(ConnectFailed, match="certificate"):
-                await outbound.connect_websocket(f"wss://{host}:{port}/llm", timeout_s=5)
+                await outbound.connect_websocket(f"wss://{host}:{port}/llm", timeout_s=PATIENCE_S)
     assert hosts == ([f"brain.test:{port}"] if is_served else [])

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from support import database
+from support.patience import PATIENCE_S
 from support.plain_client import SILENCE, ask, joined, wait_until
 from support.server import ServerProcess, retold, running_server
 
@@ -68,7 +69,7 @@ def test_unknown_finished_and_taken_calls_are_refused_with_a_reason(server: Serv
     def refusal(call_id: str) -> tuple[int, str]:
         with connect(f"{server.ws_url}/audio-websocket/{call_id}", compression=None) as socket_:
             with pytest.raises(ConnectionClosed) as closed:
-                socket_.recv(timeout=5)
+                socket_.recv(timeout=PATIENCE_S)
             frame = closed.value.rcvd
             assert frame is not None
             return frame.code, frame.reason
@@ -90,7 +91,7 @@ def test_a_stopped_call_ends_its_socket_and_says_so(server: ServerProcess) -> No
 
 def test_a_chunked_body_over_the_limit_is_refused_and_the_server_goes_on(server: ServerProcess) -> None:
     host, _, port = server.url.removeprefix("http://").partition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE_S)
     chunks = (b"x" * 65_536 for _ in range(32))
     connection.request("POST", "/create-agent", body=chunks, headers=server.headers, encode_chunked=True)
     answer = connection.getresponse()
@@ -108,7 +109,7 @@ def test_keys_are_made_and_revoked_while_the_server_runs(server: ServerProcess) 
     assert {key["api_key_name"] for key in listed} == {"RETOLD_API_KEY", "second"}
     assert made["api_key"] not in json.dumps(listed)
     assert retold("keys", "revoke", made["api_key_id"], data_dir=folder).returncode == 0
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while ask(with_it, "GET", "/list-agents")[0] != 401:
         assert time.monotonic() < deadline, "the key still opens"
         time.sleep(0.1)

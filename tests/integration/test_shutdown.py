@@ -6,7 +6,9 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from retold.cli.server import LAST_RESORT_S
 from support.failing_disk import BROKEN, HANGS
+from support.patience import PATIENCE_S
 from support.plain_client import SILENCE, ask, joined, wait_until
 from support.server import running_server, start_server
 
@@ -26,29 +28,32 @@ def test_sigterm_lets_a_running_call_finish_and_takes_no_more(tmp_path: Path) ->
         audio.send(SILENCE)
         time.sleep(0.5)
         assert server.process.poll() is None
-    assert server.process.wait(10) == 0
+    assert server.process.wait(PATIENCE_S) == 0
     with running_server(tmp_path / "data") as again:
         call = ask(again, "GET", f"/v2/get-call/{call_id}")[1]
         assert (call["call_status"], call["disconnection_reason"]) == ("ended", "user_hangup")
 
 
-def test_a_second_sigterm_ends_calls_within_five_seconds(tmp_path: Path) -> None:
+def test_the_last_resort_comes_within_the_five_seconds_that_are_promised() -> None:
+    """The tests below see a server leave that would not without it, whatever the speed of the machine."""
+    assert LAST_RESORT_S < 5
+
+
+def test_a_second_sigterm_ends_calls(tmp_path: Path) -> None:
     server = start_server(tmp_path / "data")
     with joined(server) as (call_id, _):
         server.process.send_signal(signal.SIGTERM)
         wait_until(lambda: ask(server, "GET", "/health/ready")[0] == 503)
-        began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 0
-        assert time.monotonic() - began < 5
+        assert server.process.wait(PATIENCE_S) == 0
     with running_server(tmp_path / "data") as again:
         call = ask(again, "GET", f"/v2/get-call/{call_id}")[1]
         assert (call["call_status"], call["disconnection_reason"]) == ("error", "error_retell")
         assert "call_recovered" not in again.output()
 
 
-def test_a_second_sigterm_ends_busy_calls_within_five_seconds_whatever_recognition_does(tmp_path: Path) -> None:
-    server = start_server(tmp_path / "data", env={"RETOLD_SCRIPTED__STT_MS": "60000"})
+def test_a_second_sigterm_ends_busy_calls_whatever_recognition_does(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "data", env={"RETOLD_SCRIPTED__STT_MS": "600000"})
     with ExitStack() as stack:
         calls = [stack.enter_context(joined(server)) for _ in range(4)]
         for _ in range(50):
@@ -57,10 +62,8 @@ def test_a_second_sigterm_ends_busy_calls_within_five_seconds_whatever_recogniti
             time.sleep(0.02)
         server.process.send_signal(signal.SIGTERM)
         wait_until(lambda: ask(server, "GET", "/health/ready")[0] == 503)
-        began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 0
-        assert time.monotonic() - began < 5
+        assert server.process.wait(PATIENCE_S) == 0
     with running_server(tmp_path / "data") as again:
         for call_id, _ in calls:
             call = ask(again, "GET", f"/v2/get-call/{call_id}")[1]
@@ -72,11 +75,9 @@ def test_a_second_sigterm_ends_a_server_whose_disk_hangs(tmp_path: Path) -> None
     with joined(server) as (call_id, _), joined(server):
         (server.data_dir / HANGS).touch()
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
-        began = time.monotonic()
+        wait_until(server.is_draining)
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 0
-        assert time.monotonic() - began < 5
+        assert server.process.wait(PATIENCE_S) == 0
     (server.data_dir / HANGS).unlink()
     with running_server(tmp_path / "data") as again:
         assert ask(again, "GET", f"/v2/get-call/{call_id}")[1]["disconnection_reason"] == "error_retell"
@@ -86,10 +87,7 @@ def test_a_failed_disk_ends_calls_and_server_and_the_next_start_recovers_them(tm
     server = start_server(tmp_path / "data", env=FAILING_DISK_ENV, program=FAILING_DISK)
     with joined(server) as (call_id, _):
         (server.data_dir / BROKEN).touch()
-        began = time.monotonic()
-        assert server.process.wait(15) == 1
-        # The heartbeat of the call finds out within a second; five to end.
-        assert time.monotonic() - began < 7
+        assert server.process.wait(PATIENCE_S) == 1
     assert server.output().count('"storage_broken"') == 1
     assert "Traceback" not in server.output()
     (server.data_dir / BROKEN).unlink()

@@ -16,10 +16,13 @@ from retold.api import limits
 from retold.api.limits import BodyLimits
 from retold.app import http
 from retold.app.listen import bind, listening
+from support.patience import PATIENCE_S
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 ENDLESS = b"x" * 65_536
+UNDISTURBED = 5
+"""One in so many attempts is not held up by the machine."""
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +56,7 @@ async def connected(url: str) -> SocketStream:
 async def until_closed(stream: SocketStream) -> bytes:
     """What still came; fails when the other side does not close."""
     received = b""
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE_S):
         try:
             while True:
                 received += await stream.receive()
@@ -86,13 +89,28 @@ async def test_a_header_that_trickles_is_cut_off_although_something_comes() -> N
 
 
 async def test_a_second_request_on_the_same_connection_has_its_own_time() -> None:
-    async with served() as url, await connected(url) as slow:
-        for _ in range(3):
-            await slow.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert (await slow.receive()).startswith(b"HTTP/1.1 200")
-            await anyio.sleep(0.15)
-        await slow.send(b"GET / HTTP/1.1\r\n")
+    async with served() as url:
+        # Who stands still for a moment is cut off, and rightly; whose time goes on from request to request always is.
+        for _ in range(UNDISTURBED):
+            if await asks_in_time(url):
+                return
+    pytest.fail("cut off each time")
+
+
+async def asks_in_time(url: str) -> bool:
+    """Ask three times in one and a half times what one request may take; whether each was answered."""
+    async with await connected(url) as slow:
+        try:
+            for _ in range(3):
+                await slow.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert (await slow.receive()).startswith(b"HTTP/1.1 200")
+                await anyio.sleep(0.15)
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return False
+        with contextlib.suppress(anyio.BrokenResourceError):
+            await slow.send(b"GET / HTTP/1.1\r\n")
         assert await until_closed(slow) == b""
+        return True
 
 
 async def test_a_body_that_trickles_is_answered_and_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +132,7 @@ async def test_who_does_not_take_the_answer_is_cut_off() -> None:
                 raw.connect((host, int(port)))
             await anyio.wait_writable(raw)
             raw.send(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
-            with anyio.fail_after(30):
+            with anyio.fail_after(PATIENCE_S):
                 while not await is_reset(raw):  # noqa: ASYNC110 - a reset makes no event
                     await anyio.sleep(0.1)
 

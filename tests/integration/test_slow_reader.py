@@ -1,7 +1,5 @@
 """A real client that stops reading for a while: what it was sent meanwhile waits outside the call."""
 
-import time
-
 import anyio
 import pytest
 from starlette.applications import Starlette
@@ -14,6 +12,7 @@ from retold.clock import SystemClock
 from retold.domain.call import CallAudio
 from retold.ports import AudioFrame
 from retold.transports.websocket import WebSocketOptions, WebSocketTransport
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +40,7 @@ async def test_a_client_that_reads_again_gets_what_waited_in_order() -> None:
         await websocket.accept()
         await transport.serve(websocket)
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE_S):
         application = Starlette(routes=[WebSocketRoute("/", join)])
         async with (
             listening(application, bind("127.0.0.1", 0)) as url,
@@ -49,13 +48,12 @@ async def test_a_client_that_reads_again_gets_what_waited_in_order() -> None:
         ):
             await client.send(bytes(320))
             await first_chunk(transport)
-            started = time.monotonic()
             await transport.send_event({"event_type": "metadata", "metadata": PAGE})
             for sample in range(4):
                 await transport.play(AudioFrame(bytes([sample, 0]), RATE))
             await transport.clear()
             await transport.send_event({"event_type": "metadata", "metadata": 1})
-            assert time.monotonic() - started < 1
+            # All this came back although nobody reads: it waits outside the call.
             await anyio.sleep(0.2)
             events_and_audio = [await client.recv() for _ in range(4)]
             await transport.play(AudioFrame(b"\7\0", RATE))

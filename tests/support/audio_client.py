@@ -11,6 +11,8 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from support.patience import PATIENCE_S
+
 CHUNK_MS = 20
 
 
@@ -54,13 +56,13 @@ class AudioClient:
         chunks = [sound[at : at + size] for at in range(0, len(sound), size)]
         self._speech += [chunk + self._silence[len(chunk) :] for chunk in chunks]
 
-    async def until(self, is_reached: Callable[[], bool], timeout_s: float = 15.0) -> None:
+    async def until(self, is_reached: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         """Wait until something received makes this true."""
         with anyio.fail_after(timeout_s):
             while not is_reached():
                 await self._changed.wait()
 
-    async def closed(self, timeout_s: float = 15.0) -> tuple[int | None, str]:
+    async def closed(self, timeout_s: float = PATIENCE_S) -> tuple[int | None, str]:
         """Wait for the server to close; its code and reason."""
         with anyio.fail_after(timeout_s):
             await self.socket.wait_closed()

@@ -1,6 +1,7 @@
 """A server that dies, over and over, and the callers and the LLM server that see what it had promised by then."""
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -20,14 +21,13 @@ from support.audio_client import CHUNK_MS, AudioClient, audio_client, tone
 from support.invariants import check_call, check_files, check_no_scraps, check_nothing_left
 from support.llm_server import LlmServer, Peer
 from support.nursery import Nursery, is_running, kill
+from support.patience import PATIENCE_S
 
 KEY = "key_crash_0123456789abcdef"
 RATE = 8_000
 SAYS = "alpha bravo|charlie delta|echo foxtrot"
 REPLY = "I hear you loud and clear."
 MAX_LOST_MS = 500
-READY_TIMEOUT_S = 20
-TERMINAL_TIMEOUT_S = 5
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 _ENV = {
     "RETOLD_VAD": "energy",
@@ -67,6 +67,14 @@ class Caller:
         await client.socket.send("ping")
 
     @property
+    def longest_gap_ms(self) -> float:
+        """The longest time without a pong: for so long somebody stood still, and took the audio of it all at once."""
+        if self.client is None:
+            return 0.0
+        at_s = [at_s for at_s, message in self.client.received if message == "pong"]
+        return max((later - earlier for earlier, later in itertools.pairwise(at_s)), default=0.0) * 1000
+
+    @property
     def taken_ms(self) -> float:
         """Audio that the server has surely taken: what was sent before the last ping it answered."""
         pongs = self.client.texts.count("pong") if self.client is not None else 0
@@ -88,6 +96,7 @@ class CrashHouse:
     callers: dict[str, Caller] = field(default_factory=dict[str, Caller])
     finals: dict[str, str] = field(default_factory=dict[str, str])
     lost_ms: list[float] = field(default_factory=list[float])
+    """Of each recording cut off by a kill, what was taken in time and is not on the disk."""
     agent_id: str = ""
     database_url: str | None = None
     """A PostgreSQL database, or the folder's own."""
@@ -100,7 +109,7 @@ class CrashHouse:
         variables["RETOLD_DATABASE_URL"] = self.database_url or ""
         arguments = ["serve", "--port", "0", "--data-dir", str(self.data)]
         self.pid, log = await asyncio.to_thread(self.nursery.bear, arguments, variables)
-        deadline = time.monotonic() + READY_TIMEOUT_S
+        deadline = time.monotonic() + PATIENCE_S
         while is_running(self.pid):
             assert time.monotonic() < deadline, log.read_text()
             printed = log.read_text()
@@ -116,7 +125,7 @@ class CrashHouse:
         kill(self.pid)
         await self.death()
 
-    async def death(self, timeout_s: float = 15) -> None:
+    async def death(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait for the server to be gone."""
         with anyio.fail_after(timeout_s):
             while is_running(self.pid):  # noqa: ASYNC110 - another process has no event
@@ -125,7 +134,7 @@ class CrashHouse:
     @asynccontextmanager
     async def http(self) -> AsyncGenerator[httpx2.AsyncClient]:
         """A client with the key."""
-        async with httpx2.AsyncClient(base_url=self.url, headers=HEADERS, timeout=10) as client:
+        async with httpx2.AsyncClient(base_url=self.url, headers=HEADERS, timeout=PATIENCE_S) as client:
             yield client
 
     async def make_agent(self) -> None:
@@ -196,7 +205,7 @@ class CrashHouse:
 
     async def check(self, before: dict[str, tuple[str, str | None]]) -> None:
         """Every promise is kept, by the server that runs on what the dead one left."""
-        with anyio.fail_after(TERMINAL_TIMEOUT_S):
+        with anyio.fail_after(PATIENCE_S):
             calls = await self._terminal(before)
         assert set(self.callers) <= set(before), "an acknowledged call is gone"
         for call_id, call in calls.items():
@@ -236,12 +245,14 @@ class CrashHouse:
 
     async def kill_and_count_loss(self) -> None:
         """Kill in mid-call; notes how much of what the server had taken from each caller is not on the disk."""
-        taken_ms = {one.call_id: one.taken_ms for one in self.callers.values() if one.client and not one.has_hung_up}
+        talking = {one.call_id: one for one in self.callers.values() if one.client and not one.has_hung_up}
+        taken_ms = {call_id: one.taken_ms for call_id, one in talking.items()}
         await self.kill()
         for path in self.data.glob("spool/*.caller.pcm"):
             call_id = path.name.split(".")[0]
             if call_id in taken_ms:
-                self.lost_ms.append(taken_ms[call_id] - path.stat().st_size / 2 / 24)
+                lost_ms = taken_ms[call_id] - path.stat().st_size / 2 / 24
+                self.lost_ms.append(lost_ms - talking[call_id].longest_gap_ms)
 
 
 def _wait_until_forgotten(engine: Engine) -> None:
@@ -250,7 +261,7 @@ def _wait_until_forgotten(engine: Engine) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
     )
-    deadline = time.monotonic() + READY_TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         while connection.scalar(others):
             assert time.monotonic() < deadline, "PostgreSQL still serves the dead server"

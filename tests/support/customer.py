@@ -9,6 +9,7 @@ import anyio
 import httpx2
 
 from support.audio_client import AudioClient, audio_client
+from support.patience import PATIENCE_S
 from support.server import ServerProcess
 
 CALL_OVER = {"ended", "error", "not_connected"}
@@ -61,7 +62,7 @@ class Customer:
         assert answer.is_success, answer.text
         return answer.json()
 
-    async def until(self, call_id: str, *statuses: str, timeout_s: float = 20) -> dict[str, Any]:
+    async def until(self, call_id: str, *statuses: str, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The call object once its status is one of these; by default, once it is over. Raises TimeoutError."""
         with anyio.fail_after(timeout_s):
             while True:
@@ -70,7 +71,7 @@ class Customer:
                     return call
                 await anyio.sleep(0.05)
 
-    async def until_idle(self, timeout_s: float = 20) -> None:
+    async def until_idle(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until no call has a slot. Raises TimeoutError."""
         with anyio.fail_after(timeout_s):
             while True:
@@ -80,7 +81,7 @@ class Customer:
 
     async def file(self, url: str) -> bytes:
         """The content of a recording or log; its address is all it takes."""
-        async with httpx2.AsyncClient(timeout=20) as stranger:
+        async with httpx2.AsyncClient(timeout=PATIENCE_S) as stranger:
             answer = await stranger.get(url)
         assert answer.is_success, (url, answer.status_code)
         return answer.content
@@ -93,5 +94,5 @@ class Customer:
 @asynccontextmanager
 async def customer_of(server: ServerProcess) -> AsyncGenerator[Customer]:
     """A customer of this server."""
-    async with httpx2.AsyncClient(base_url=server.url, headers=server.headers, timeout=20) as http:
+    async with httpx2.AsyncClient(base_url=server.url, headers=server.headers, timeout=PATIENCE_S) as http:
         yield Customer(server, http)

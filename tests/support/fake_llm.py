@@ -12,6 +12,7 @@ import anyio
 from retold.errors import CallFailed, ConnectFailed
 from retold.outbound import SocketClosed
 from retold.ports import Act, Responder, Traffic
+from support.patience import PATIENCE_S
 
 
 class FakeSocket:
@@ -107,7 +108,7 @@ class Heard:
     is_over: bool = False
     _changed: anyio.Event = field(default_factory=anyio.Event)
 
-    async def until(self, is_reached: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    async def until(self, is_reached: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         """Wait until something holds; looks after each act and at the end."""
         with anyio.fail_after(timeout_s):
             while not is_reached():

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 from websockets.sync.client import ClientConnection, connect
 
-TIMEOUT_S = 30
+from support.patience import PATIENCE_S
+
 CHUNK = bytes(960)
 """20 ms of silence at 24 kHz."""
 
@@ -16,7 +17,7 @@ def joined_call(url: str, call_id: str) -> Generator[None]:
     """Join the call on the server at this http address until the block is left; the agent has begun to speak."""
     address = f"ws{url.removeprefix('http')}/audio-websocket/{call_id}"
     with connect(address, compression=None) as socket:
-        deadline = time.monotonic() + TIMEOUT_S
+        deadline = time.monotonic() + PATIENCE_S
         while not isinstance(_next(socket), bytes):
             assert time.monotonic() < deadline, "the agent says nothing"
             socket.send(CHUNK)

@@ -12,6 +12,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from support.patience import PATIENCE_S
+
 
 class Peer:
     """One connection, seen by the server; `heard` is what the client sent on it, parsed."""
@@ -65,6 +67,12 @@ class LlmServer:
     def url(self) -> str:
         """The address to give to an agent."""
         return f"ws://127.0.0.1:{self.port}/llm-websocket"
+
+    async def until(self, is_reached: Callable[[], bool]) -> None:
+        """Wait until this holds of what is recorded here."""
+        with anyio.fail_after(PATIENCE_S):
+            while not is_reached():  # noqa: ASYNC110 - a connection of another library ends without an event
+                await anyio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-IO_TIMEOUT_S = 20
+IO_TIMEOUT_S = 60
 BLOCK_BYTES = 65536
 
 

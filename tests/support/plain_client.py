@@ -9,6 +9,7 @@ from urllib import error, request
 
 from websockets.sync.client import ClientConnection, connect
 
+from support.patience import PATIENCE_S
 from support.server import ServerProcess
 
 SILENCE = bytes(960)
@@ -24,7 +25,7 @@ def ask(server: ServerProcess, method: str, path: str, body: object = None) -> t
         headers={**server.headers, "Content-Type": "application/json"},
     )
     try:
-        with request.urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own http address
+        with request.urlopen(asked, timeout=PATIENCE_S) as answer:  # noqa: S310 - our own http address
             return answer.status, json.loads(answer.read() or b"null")
     except error.HTTPError as refused:
         with refused:
@@ -41,7 +42,7 @@ def joined(server: ServerProcess) -> Generator[tuple[str, ClientConnection]]:
         yield call_id, audio
 
 
-def wait_until(holds: Callable[[], bool], timeout_s: float = 10.0) -> None:
+def wait_until(holds: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     """Wait for another process, which has no event; fails when it takes longer."""
     deadline = time.monotonic() + timeout_s
     while not holds():

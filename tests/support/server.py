@@ -13,10 +13,9 @@ from pathlib import Path
 from urllib import error, request
 
 from support import database
+from support.patience import PATIENCE_S
 
 TEST_KEY = "key_test_0123456789abcdef"
-READY_TIMEOUT_S = 60.0
-"""Against waiting for ever, no promise: a start is a second of computing, which a busy machine stretches."""
 _URL = re.compile(r"http://[0-9a-z.\[\]:]+:\d+")
 
 SCRIPTED_SPEECH = {
@@ -52,7 +51,11 @@ class ServerProcess:
         """Everything printed and logged so far."""
         return self.log_path.read_text(errors="replace")
 
-    def terminate(self, timeout_s: float = 20.0) -> int:
+    def is_draining(self) -> bool:
+        """Whether it has understood a first signal; said in its log of level info."""
+        return '"drain_started"' in self.output()
+
+    def terminate(self, timeout_s: float = PATIENCE_S) -> int:
         """SIGTERM; gives the exit code. Raises TimeoutExpired when the server does not leave."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -61,7 +64,7 @@ class ServerProcess:
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(PATIENCE_S)
 
 
 def start_server(
@@ -91,7 +94,7 @@ def start_server(
         url = _wait_until_ready(process, log_path)
     except BaseException:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_S)
         raise
     return ServerProcess(url, (env or {}).get("RETOLD_API_KEY", TEST_KEY), data_dir, process, log_path)
 
@@ -105,16 +108,18 @@ def running_server(
     program: Sequence[str] = ("-m", "retold"),
     options: Sequence[str] = (),
 ) -> Generator[ServerProcess]:
-    """`start_server`, ended with SIGTERM; a server that then does not leave within 20 s fails the test."""
+    """`start_server`, ended with SIGTERM; a server that then does not leave fails the test."""
     server = start_server(data_dir, env=env, port=port, program=program, options=options)
     try:
         yield server
     finally:
         try:
-            # The second signal ends calls that a failed test has left running.
+            # The second signal ends calls that a test has left running. Two that come at once are one.
             if server.process.poll() is None:
                 server.process.send_signal(signal.SIGTERM)
-                time.sleep(0.1)
+            deadline = time.monotonic() + PATIENCE_S
+            while server.process.poll() is None and not server.is_draining() and time.monotonic() < deadline:
+                time.sleep(0.02)
             server.terminate()
         finally:
             if server.process.poll() is None:
@@ -127,7 +132,7 @@ def retold(*arguments: str, data_dir: Path, **env: str) -> subprocess.CompletedP
         [sys.executable, "-m", "retold", *arguments, "--data-dir", str(data_dir)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
         env={"PATH": "/usr/bin:/bin", **database.environment(data_dir), **env},
     )
@@ -138,7 +143,7 @@ def _clean_environment() -> dict[str, str]:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], log_path: Path) -> str:
-    deadline = time.monotonic() + READY_TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the server left with code {process.returncode}:\n{log_path.read_text()}")
@@ -146,7 +151,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log_path: Path) -> str:
         if found and _is_ready(found.group()):
             return found.group()
         time.sleep(0.05)
-    raise TimeoutError(f"the server was not ready after {READY_TIMEOUT_S} s:\n{log_path.read_text()}")
+    raise TimeoutError(f"the server was not ready after {PATIENCE_S} s:\n{log_path.read_text()}")
 
 
 def _is_ready(url: str) -> bool:

@@ -12,6 +12,7 @@ from retold.domain.transcript import Word
 from retold.ports import Spoken, TextToSpeech, VoiceSettings
 from retold.providers.scripted import ScriptedTextToSpeech
 from retold.settings import LocalSpeechSettings, ScriptedSettings
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -113,7 +114,7 @@ async def test_leaving_in_mid_stream_leaves_nothing_behind(tts: TextToSpeech) ->
     async with aclosing(stream):
         async for _ in cast("AsyncIterator[Spoken]", stream):
             break
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         assert (await speak(tts, "Still here."))[1]
 
 

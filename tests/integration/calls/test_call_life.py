@@ -21,6 +21,7 @@ from retold.ids import CallId
 from support.call_house import CANARY, RATE, HandClock, House, ScriptedSession, open_house, said
 from support.database import sqlite_only
 from support.invariants import check_call, check_files
+from support.patience import PATIENCE_S
 
 SLOTS = 2
 JOIN_MS = 30_000
@@ -125,7 +126,7 @@ class CallLife(RuleBasedStateMachine):
         self.portal.call(model.session.end)
         self.portal.call(model.session.stopped.set)
         assert model.running is not None
-        model.running.result(10)
+        model.running.result(PATIENCE_S)
         model.ends("user_hangup")
 
     @rule(call_id=calls)
@@ -137,7 +138,7 @@ class CallLife(RuleBasedStateMachine):
         if model.state == "terminal":
             return
         if model.running is not None:
-            model.running.result(10)
+            model.running.result(PATIENCE_S)
         model.ends("manual_stopped")
 
     @rule(ms=st.sampled_from([100, 7_000, 31_000]))

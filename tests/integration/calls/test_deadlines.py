@@ -15,6 +15,7 @@ from retold.errors import StorageError
 from retold.ids import DEFAULT_ORG_ID, CallId
 from support.call_house import HandClock, House, hang_up_at_once, open_house
 from support.invariants import check_call
+from support.patience import PATIENCE_S
 from support.stored import FaultyDisk
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +31,7 @@ async def watched(house: House) -> AsyncGenerator[None]:
 
 async def ended(house: House, record: CallRecord) -> CallRecord:
     """The stored call as soon as it is terminal; the watcher is woken as news would."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         while True:
             house.live.expect(await house.create())
             found = await house.store.find_call(None, CallId(record.call.call_id))
@@ -153,7 +154,7 @@ async def test_a_call_whose_end_found_no_disk_is_still_ended_at_its_deadline(
             await end(house, record, other)
         disk.is_full, disk.free = False, None
         house.clock.pass_ms(30_001)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while not (await status(house, record)).is_terminal:
                 # Any news wakes the watcher.
                 house.live.expect(other)

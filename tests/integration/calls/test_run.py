@@ -15,6 +15,7 @@ from retold.ids import CallId
 from retold.storage.disk import Disk
 from support.call_house import CANARY, House, ScriptedSession, hang_up_at_once, open_house, said, talk, until_stopped
 from support.invariants import check_call, check_files, check_nothing_left, contains
+from support.patience import PATIENCE_S
 from support.stored import make_agent
 
 pytestmark = pytest.mark.anyio
@@ -213,7 +214,7 @@ class Gate(Disk):
         if bytes(data[:4]) == b"RIFF":
             self.writes += 1
             self.held.set()
-            self.opened.wait(10)
+            self.opened.wait(PATIENCE_S)
         super().write(fd, data, offset)
 
 
@@ -222,7 +223,7 @@ def stored_files(folder: Path) -> list[str]:
 
 
 async def held(gate: Gate) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         while not gate.held.is_set():  # noqa: ASYNC110 - a thread tells
             await anyio.sleep(0.005)
 

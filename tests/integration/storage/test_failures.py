@@ -15,8 +15,11 @@ from retold.clock import SystemClock
 from retold.domain.reasons import CallStatus
 from retold.errors import StorageBroken, StorageError, StorageFull
 from retold.ids import DEFAULT_ORG_ID, CallId
+from retold.storage.backend import WAIT_FOR_LOCK_MS
+from retold.storage.database import GROUP_EVERY_S
 from retold.storage.disk import StorageHealth
 from retold.storage.store import Store, with_call
+from support.patience import PATIENCE_S
 from support.stored import FaultyDisk, make_record
 
 pytestmark = pytest.mark.anyio
@@ -27,13 +30,13 @@ async def open_store(folder: Path, disk: FaultyDisk, database_url: str | None = 
 
 
 async def wait_for(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - the writer thread has no event to wait for
             await anyio.sleep(0.02)
 
 
 async def wait_for_events(store: Store, call_id: str, count: int) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         while len(await store.read_journal(CallId(call_id))) < count:  # noqa: ASYNC110 - as above
             await anyio.sleep(0.05)
 
@@ -205,11 +208,12 @@ async def test_many_writers_share_commits(tmp_path: Path, database_url: str | No
     disk = FaultyDisk(lambda _number, _operation: False)
     store = await open_store(tmp_path, disk, database_url)
     await store.keys.create(DEFAULT_ORG_ID, "key_of_this_test")
-    before = disk.operations.count("commit")
+    before, began = disk.operations.count("commit"), time.monotonic()
     async with anyio.create_task_group() as tasks:
         for _ in range(200):
             tasks.start_soon(store.create_call, make_record())
-    assert disk.operations.count("commit") - before < 20
+    # A group has at least so long for others to join it; a machine that is slow to ask makes more groups.
+    assert disk.operations.count("commit") - before <= (time.monotonic() - began) / GROUP_EVERY_S + 1
     await store.close()
 
 
@@ -222,10 +226,11 @@ async def test_a_database_locked_by_a_stranger_delays_events_and_loses_none(tmp_
     began = time.monotonic()
     with anyio.move_on_after(0.2):
         await journal.committed()
-    assert time.monotonic() - began < 1
+    # Who waits can leave, although the writer waits for the lock.
+    assert time.monotonic() - began < WAIT_FOR_LOCK_MS / 1000
     stranger.execute("ROLLBACK")
     stranger.close()
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         await journal.committed()
     assert await store.read_journal(CallId("call_1")) == [b"one"]
     await store.close()

@@ -15,6 +15,7 @@ from retold.ids import CallId
 from retold.storage.disk import StorageHealth
 from support.call_house import RATE, HandClock, House, ScriptedSession, open_house
 from support.invariants import check_call, check_files, check_nothing_left
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +50,7 @@ def fill(filler: Path) -> None:
 
 
 async def until_calls_are_refused(house: House) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE_S):
         while house.store.health is not StorageHealth.FULL:
             try:
                 await house.create(metadata={"x": "y" * 20_000})
@@ -92,7 +93,7 @@ async def test_a_full_disk_takes_no_calls_keeps_the_ends_of_running_ones_and_hea
         assert ended.call.call_status is CallStatus.ENDED
         check_call(ended.call.wire())
         filler.unlink()
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             while house.store.health is not StorageHealth.OK:  # noqa: ASYNC110 - the writer thread has no event
                 await anyio.sleep(0.05)
         assert (house.deps.archive.data_dir / "ballast").stat().st_size == BALLAST

@@ -16,6 +16,7 @@ from retold.storage.journal import DatabaseJournal
 from retold.storage.postgres import PostgresBackend
 from retold.storage.sqlite import SqliteBackend
 from retold.storage.tables import call_event
+from support.patience import PATIENCE_S
 from support.stored import FaultyDisk
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +65,7 @@ async def test_entries_that_nobody_waits_for_are_gathered(database: Database, di
 
 async def test_entries_that_nobody_waits_for_reach_the_disk_by_themselves(database: Database) -> None:
     database.append(entry(1))
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         while not await database.read(kept):  # noqa: ASYNC110 - the writer thread has no event to wait for
             await anyio.sleep(LINGER_S)
 

@@ -12,6 +12,7 @@ from retold.errors import StorageAway, StorageError
 from retold.ids import DEFAULT_ORG_ID, CallId
 from retold.storage.disk import StorageHealth
 from retold.storage.store import Store
+from support.patience import PATIENCE_S
 from support.postgres import PostgresServer, postgres_server
 from support.stored import make_record
 
@@ -34,7 +35,7 @@ async def store(mortal: PostgresServer, tmp_path: Path) -> AsyncGenerator[Store]
 
 
 async def wait_for_health(store: Store, wanted: StorageHealth) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE_S):
         while store.health is not wanted:  # noqa: ASYNC110 - the writer thread has no event to wait for
             await anyio.sleep(0.02)
 

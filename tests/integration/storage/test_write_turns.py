@@ -12,6 +12,7 @@ from retold.domain.api_key import NewKey
 from retold.ids import DEFAULT_ORG_ID
 from retold.storage.lock import WriteTurn
 from retold.storage.store import Store
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -37,9 +38,9 @@ async def test_a_write_waits_for_the_other_process_and_is_not_lost(tmp_path: Pat
             await store.keys.create(DEFAULT_ORG_ID, "key_late", NewKey(api_key_name="late"))
         assert patience.cancelled_caught
         holder.stdin.close()
-        holder.wait(10)
+        holder.wait(PATIENCE_S)
     keys = []
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         while not keys:
             keys = await store.keys.list_all(DEFAULT_ORG_ID)
     assert [key.api_key_name for key in keys] == ["late"]

@@ -11,6 +11,7 @@ from retold.app import App
 from retold.domain.call import CallRecord
 from retold.ids import CallId
 from retold.ports import Transport
+from support.patience import PATIENCE_S
 from support.stored import make_record
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +22,7 @@ async def test_of_two_that_join_at_once_the_slower_is_refused(app: App, api: htt
     record = await app.store.find_call(None, CallId(made.json()["call_id"]))
     assert record is not None
     # The faster one holds the seat, and its transport is not there to be asked yet.
-    with app.live.seat(record, cast("Transport", None)), anyio.fail_after(5):
+    with app.live.seat(record, cast("Transport", None)), anyio.fail_after(PATIENCE_S):
         refusal = await refused(app, record)
     assert refusal["code"] == 1008
     assert "connected already" in refusal["reason"]
@@ -30,7 +31,7 @@ async def test_of_two_that_join_at_once_the_slower_is_refused(app: App, api: htt
 async def test_nobody_joins_a_call_that_the_server_dials(app: App) -> None:
     record = make_record().model_copy(update={"is_dialled_by_us": True})
     await app.store.create_call(record)
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         refusal = await refused(app, record)
     assert refusal["code"] == 1008
     assert "dials" in refusal["reason"]

@@ -105,10 +105,10 @@ def refused_field(body: bytes) -> str | None:
 @pytest.mark.parametrize("body", NASTY.values(), ids=NASTY.keys())
 def test_a_mebibyte_of_anything_is_answered_in_linear_time(body: bytes) -> None:
     assert len(body) <= MIB
-    began = time.perf_counter()
+    began = time.thread_time()
     assert refused_field(body) != ""
     # 0.4 s at most on a quiet machine; what was quadratic took hours. Machines are shared: the limit tells those apart.
-    assert time.perf_counter() - began < 15
+    assert time.thread_time() - began < 15
 
 
 @given(st.lists(st.sampled_from([b'"', b"\\", b"[", b"]", b"{", b"}", b":", b",", b"1", b"NaN", b" ", b"a"])))

@@ -10,6 +10,7 @@ from retold.app import App
 from retold.ids import CallId
 from retold.settings import Settings
 from support.invariants import contains
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +38,7 @@ async def make_agent(api: httpx2.AsyncClient, name: str) -> str:
 
 
 async def ended(api: httpx2.AsyncClient, call_id: str) -> dict[str, Any]:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         while True:
             call = (await api.get(f"/v2/get-call/{call_id}")).json()
             if call["call_status"] != "registered":

@@ -13,13 +13,13 @@ from retold.domain.agent_request import NewAgent
 
 
 def cost_ms(sent: dict[str, Any], kept: dict[str, Any]) -> float:
-    """The best of five: what else the machine does is not ours."""
+    """Computing time, the best of five: what else the machine does is not ours."""
     costs: list[float] = []
     for _ in range(5):
         response = Response()
-        began = time.perf_counter()
+        began = time.thread_time()
         warn_of_dropped(response, sent, kept, NewAgent)
-        costs.append((time.perf_counter() - began) * 1000)
+        costs.append((time.thread_time() - began) * 1000)
         assert len(response.headers.getlist(WARNING_HEADER)) == min(len(sent.keys() - kept.keys()), MAX_WARNINGS)
     return min(costs)
 
@@ -44,9 +44,9 @@ def test_ignored_fields_are_found_at_any_depth() -> None:
 
 def test_of_very_many_problems_the_first_are_named() -> None:
     problems = [{"type": "string_type", "loc": ("body", "a", n), "msg": "Input should be x"} for n in range(100_000)]
-    began = time.perf_counter()
+    began = time.thread_time()
     error = explain(problems, {"a": [1] * 100_000})
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
     assert error.field == "a[0]"
     assert "a[10]" in error.message
     assert "a[11]" not in error.message

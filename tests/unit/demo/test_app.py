@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.types import Message
 
 from retold.demo.app import PATH, app, routes
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +25,7 @@ async def visit(application: Starlette, call_id: str) -> list[str]:
         got.append(message["type"])
 
     scope: dict[str, Any] = {"type": "websocket", "path": f"{PATH}/{call_id}", "headers": [], "query_string": b""}
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         await application(scope, receive, send)
     return got
 

@@ -13,6 +13,7 @@ from retold.errors import RecognitionFailed
 from retold.ports import SpeechAudio, Transcribed
 from retold.providers.local_stt import LocalSpeechToText
 from retold.settings import LocalSpeechSettings
+from support.patience import PATIENCE_S
 from support.plain_words import WORD_MS, PlainWordsDecoder, say
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +40,7 @@ async def given(items: Iterable[SpeechAudio]) -> AsyncIterator[SpeechAudio]:
 
 
 async def heard(stt: LocalSpeechToText, items: Iterable[SpeechAudio]) -> list[Transcribed]:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         async with aclosing(stt.stream(given(items), "en-US")) as out:
             return [transcribed async for transcribed in out]
 

@@ -13,6 +13,7 @@ from retold.errors import SynthesisFailed
 from retold.ports import Spoken, VoiceSettings
 from retold.providers.local_tts import Engine, LocalTextToSpeech, Manner, SpokenPiece
 from retold.settings import LocalSpeechSettings
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +57,7 @@ async def said(tts: LocalTextToSpeech, text: str, voice: VoiceSettings | None = 
 
 async def until(condition: Callable[[], bool]) -> None:
     """Real threads are watched here, so time is real too; bounded."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - a thread is watched, which sets no event of the loop
             await anyio.sleep(0.001)
 
@@ -132,7 +133,7 @@ async def test_a_cancelled_stream_leaves_at_once_and_its_waiting_work_is_skipped
     tts = tts_with(engine)
     await tts.warm_up()
     engine.gate.clear()
-    with anyio.fail_after(2):
+    with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as group:
             group.start_soon(said, tts, "running never")
             await until(lambda: engine.running == 1)
