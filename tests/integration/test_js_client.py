@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 JS_FOLDER = Path(__file__).parent / "js"
 CACHE_FOLDER = Path(__file__).parents[2] / ".cache" / "js-client"
+RETRY = Path(__file__).parents[2] / "scripts" / "retry"
 INSTALL_TIMEOUT_S = 90
 
 
@@ -34,7 +35,7 @@ def js_packages() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(JS_FOLDER / name, folder / name)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        command = [str(RETRY), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
         )
