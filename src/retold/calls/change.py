@@ -66,10 +66,13 @@ async def delete(deps: Deps, org_id: OrgId, record: CallRecord) -> bool:
 
     Raises StorageError and OSError.
     """
-    await deps.live.remove(record)
+    await deps.live.silence(record)
     await erase(record, deps.archive)
     deleted = await deps.store.delete_call(org_id, CallId(record.call.call_id), deps.clock.wall_ms())
-    # What the end of the call wrote meanwhile.
+    # Not before it is gone: a call that found no disk to be deleted on still has its deadline.
+    deps.live.forget(record)
+    # Somebody may have joined it meanwhile, and its end may have written files.
+    await deps.live.silence(record)
     await erase(record, deps.archive)
     if deleted is not None:
         get_logger().info("call_deleted", call_id=record.call.call_id)

@@ -189,9 +189,12 @@ class LiveCalls:
         self._expected.pop(record.call.call_id, None)
         return ended is not None
 
-    async def remove(self, record: CallRecord, timeout_s: float = HURRY_S) -> None:
-        """Have nothing more to do with a call that is to be deleted: it is neither waited for nor talks any more."""
+    def forget(self, record: CallRecord) -> None:
+        """Wait no longer for a call that was deleted."""
         self._expected.pop(record.call.call_id, None)
+
+    async def silence(self, record: CallRecord, timeout_s: float = HURRY_S) -> None:
+        """End the conversation of a call that is to be deleted, and wait until it is over."""
         live = self._live.get(record.call.call_id)
         if live is not None:
             live.stop(DisconnectionReason.MANUAL_STOPPED, "deleted by the API")

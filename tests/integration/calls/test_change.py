@@ -65,6 +65,25 @@ async def test_a_running_call_is_ended_and_then_erased(tmp_path: Path) -> None:
     check_nothing_left(tmp_path)
 
 
+async def test_a_call_that_is_joined_while_it_is_deleted_is_ended_too(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        house.script = until_stopped_after_talk
+        record = await house.create()
+        is_deleted: list[bool] = []
+
+        async def remove() -> None:
+            is_deleted.append(await delete(house.deps, DEFAULT_ORG_ID, record))
+            assert house.live.active == 0
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(remove)
+            tasks.start_soon(house.hold, record)
+        assert is_deleted == [True]
+        assert await found(house, record) is None
+        assert contains(tmp_path, CANARY) == []
+    check_nothing_left(tmp_path)
+
+
 async def test_the_end_of_a_call_does_not_bring_it_back(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         conversation = talk(house.clock)

@@ -7,6 +7,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from retold.calls.change import delete
 from retold.calls.create import register_call
 from retold.calls.recover import recover
 from retold.domain.call import CallAudio, CallRecord
@@ -137,12 +138,16 @@ async def stop(house: House, record: CallRecord, _other: CallRecord) -> None:
     await house.live.stop(record)
 
 
+async def remove(house: House, record: CallRecord, _other: CallRecord) -> None:
+    await delete(house.deps, DEFAULT_ORG_ID, record)
+
+
 async def join_without_a_slot(house: House, record: CallRecord, other: CallRecord) -> None:
     with house.live.seat(other, house.leg()):
         await house.hold(record)
 
 
-@pytest.mark.parametrize("end", [stop, join_without_a_slot])
+@pytest.mark.parametrize("end", [stop, remove, join_without_a_slot])
 async def test_a_call_whose_end_found_no_disk_is_still_ended_at_its_deadline(
     tmp_path: Path, end: Callable[[House, CallRecord, CallRecord], Awaitable[None]]
 ) -> None:
