@@ -178,16 +178,17 @@ class LiveCalls:
 
     async def stop(self, record: CallRecord, detail: str = "stopped by the API") -> bool:
         """End a call as `manual_stopped`; False when it is over already. Raises StorageError."""
-        live = self._live.get(record.call.call_id)
-        if live is not None:
-            live.stop(DisconnectionReason.MANUAL_STOPPED, detail)
+        if self._stop_live(record, detail):
             return True
         if record.call.call_status is not CallStatus.REGISTERED:
             return False
         ended = await end_unjoined(record, DisconnectionReason.MANUAL_STOPPED, self._clock.wall_ms(), self._archive)
+        if ended is None:
+            # Somebody may have joined it meanwhile.
+            return self._stop_live(record, detail)
         # Not before it is written: a call whose end found no disk still has its deadline.
         self._expected.pop(record.call.call_id, None)
-        return ended is not None
+        return True
 
     def forget(self, record: CallRecord) -> None:
         """Wait no longer for a call that was deleted."""
@@ -248,6 +249,12 @@ class LiveCalls:
             record = self._expected.pop(heapq.heappop(self._deadlines).call_id, None)
             if record is not None:
                 await self._end(record)
+
+    def _stop_live(self, record: CallRecord, detail: str) -> bool:
+        live = self._live.get(record.call.call_id)
+        if live is not None:
+            live.stop(DisconnectionReason.MANUAL_STOPPED, detail)
+        return live is not None
 
     def _expect_until(self, record: CallRecord, at_ms: float) -> None:
         self._expected[record.call.call_id] = record

@@ -145,6 +145,21 @@ async def test_one_call_has_one_conversation(tmp_path: Path) -> None:
         assert leg.closed_with == "the call is over"
 
 
+async def test_a_call_that_is_joined_while_it_is_stopped_is_stopped(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        record = await house.create()
+        is_stopped: list[bool] = []
+
+        async def stop() -> None:
+            is_stopped.append(await house.live.stop(record))
+            assert is_stopped == [True]
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stop)
+            tasks.start_soon(house.hold, record)
+        assert (await stored(house, record)).call.disconnection_reason is DisconnectionReason.MANUAL_STOPPED
+
+
 async def test_a_call_whose_task_is_cancelled_is_written_down_before_it_goes(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         is_talking = anyio.Event()
