@@ -1,15 +1,52 @@
 """The nested objects and closed value sets of an agent (SDK 6.2.13 `types/agent_create_params.py`)."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 
 class RequestModel(BaseModel):
-    """What a client sends: types are taken as they are, nothing is coerced, unknown fields are dropped."""
+    """What a client sends: types are taken as they are, unknown fields are dropped.
+
+    One thing is coerced: JSON knows one kind of number, and clients in many languages write the integer 50 as 50.0.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+    _integers: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_kwargs: Any) -> None:
+        """Note which fields hold integers and no other numbers."""
+        kinds = {name: set(_kinds(field.annotation)) for name, field in cls.model_fields.items()}
+        cls._integers = frozenset(name for name, of in kinds.items() if int in of and float not in of)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_whole_numbers(cls, sent: Any) -> Any:
+        if not isinstance(sent, dict):
+            return sent
+        whole = {name for name in cls._integers & sent.keys() if _is_whole(sent[name])}
+        return {name: int(value) if name in whole else value for name, value in sent.items()} if whole else sent
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer()
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation names, unions and `Annotated` taken apart; not those inside lists and maps."""
+    origin = get_origin(annotation)
+    if origin in {Union, UnionType}:
+        for choice in get_args(annotation):
+            yield from _kinds(choice)
+    elif origin is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    else:
+        yield annotation
 
 
 ShortText = Annotated[str, Field(max_length=1_000)]

@@ -29,6 +29,29 @@ def test_variables_of_another_shape_are_refused(variables: Any) -> None:
         WebCallRequest.model_validate({"agent_id": "a", "retell_llm_dynamic_variables": variables})
 
 
+@pytest.mark.parametrize(("version", "taken"), [(3.0, 3), (3, 3), ("3", "3"), ("prod", "prod"), (None, None)])
+def test_an_integer_may_be_written_with_a_point(version: object, taken: object) -> None:
+    request = WebCallRequest.model_validate({"agent_id": "a", "agent_version": version, "metadata": {"n": 1.0}})
+    assert (request.agent_version, type(request.agent_version)) == (taken, type(taken))
+    assert request.metadata is not None
+    assert isinstance(request.metadata["n"], float)
+    changed = override(agent={"max_call_duration_ms": 60_000.0, "reminder_trigger_ms": 5_000}).agent
+    assert changed is not None
+    assert changed.sent() == {"max_call_duration_ms": 60_000, "reminder_trigger_ms": 5_000}
+
+
+@pytest.mark.parametrize("number", [60_000.5, float("inf"), float("nan"), True, "60000", [60_000.0]])
+def test_an_integer_with_a_fraction_is_none(number: object) -> None:
+    with pytest.raises(ValidationError, match="max_call_duration_ms"):
+        override(agent={"max_call_duration_ms": number})
+
+
+@pytest.mark.parametrize("body", [3.0, None, [], "x"])
+def test_a_body_of_another_type_is_refused(body: object) -> None:
+    with pytest.raises(ValidationError):
+        WebCallRequest.model_validate(body)
+
+
 def test_an_override_changes_the_agent_of_one_call_and_survives_being_stored() -> None:
     agent = make_agent(agent_name="Ada", voice_speed=1.0)
     wanted = override(agent={"voice_speed": 1.5, "agent_name": None, "data_storage_setting": "basic_attributes_only"})
