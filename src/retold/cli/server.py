@@ -27,7 +27,7 @@ from retold.log import set_up_logging
 from retold.settings import Settings
 from retold.storage.disk import Disk
 from retold.storage.store import Store
-from retold.threads import started_pool
+from retold.threads import share_heaps, started_pool
 
 LAST_RESORT_S = 4.8
 """This long after the second signal the process is gone, whatever still runs: a thread, a disk that does not answer."""
@@ -37,6 +37,7 @@ log = structlog.stdlib.get_logger()
 
 def run(settings: Settings, disk: Disk | None = None, *, has_fixtures: bool = False) -> int:
     """Serve until told to stop, or until the disk fails; gives the exit code."""
+    share_heaps()
     set_up_logging(settings.log_level, settings.log_format)
     allow_descriptors(settings.connection_limit)
     listener = _bind(settings)
