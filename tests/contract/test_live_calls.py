@@ -1,6 +1,7 @@
 """A call that is going on, steered by the official SDK and watched over its websocket."""
 
 import json
+import socket
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from websockets.typing import Subprotocol
 
 from support.joined_call import joined_call
 from support.patience import PATIENCE_S
+from support.plain_client import wait_until
 from support.server import ServerProcess, running_server
 
 AGENT_NUMBERS: Any = {"from_number": "+14157774444", "to_number": "+12137774445"}
@@ -34,8 +36,9 @@ def client(server: ServerProcess) -> Generator[Retell]:
         yield strict
 
 
-def watch(server: ServerProcess, call_id: str, key: str) -> ClientConnection:
-    return connect(f"{server.ws_url}/v2/monitor-call/{call_id}", subprotocols=[Subprotocol("bearer"), Subprotocol(key)])
+def watch(server: ServerProcess, call_id: str, key: str, **options: Any) -> ClientConnection:
+    protocols = [Subprotocol("bearer"), Subprotocol(key)]
+    return connect(f"{server.ws_url}/v2/monitor-call/{call_id}", subprotocols=protocols, max_size=None, **options)
 
 
 def heard(watcher: ClientConnection) -> tuple[list[dict[str, Any]], int, str]:
@@ -106,6 +109,32 @@ def test_who_may_not_watch_is_told_by_the_close_code(server: ServerProcess, clie
             assert heard(watcher)[:2] == ([], code)
     with connect(f"{server.ws_url}/v2/monitor-call/{registered}") as bare:
         assert heard(bare)[:2] == ([], 4401)
+
+
+def test_a_watcher_that_stops_reading_is_sent_away_and_the_call_goes_on(server: ServerProcess, client: Retell) -> None:
+    texts = [f"{number} {'x' * 49_000}" for number in range(18)]
+    with ongoing(server, client) as call_id, stalled_watcher(server, call_id) as watcher:
+        for text in texts:
+            client.call.update_live(call_id, call_control={"additional_context": text})
+        wait_until(lambda: "watcher_too_slow" in server.output())
+        # Whether it is told so, or has missed a ping by then, is a matter of when it reads again.
+        assert heard(watcher)[1] in {1011, 1013}
+        assert client.call.retrieve(call_id).call_status == "ongoing"
+        with watch(server, call_id, server.api_key) as other:
+            shown = json.loads(other.recv(timeout=PATIENCE_S))["transcripts"]
+        assert [item["content"] for item in shown if item["role"] == "injected"] == texts
+        client.call.stop(call_id)
+
+
+@contextmanager
+def stalled_watcher(server: ServerProcess, call_id: str) -> Generator[ClientConnection]:
+    """A watcher that takes in little more than the first frame until it is read."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.socket() as small:
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        small.connect((host, int(port)))
+        with watch(server, call_id, server.api_key, sock=small, max_queue=1, ping_interval=None) as watcher:
+            yield watcher
 
 
 def test_listening_and_taking_over_are_refused_by_name(client: Retell) -> None:

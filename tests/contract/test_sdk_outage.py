@@ -6,13 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.lossy_front import lossy_front
+from support.patience import PATIENCE_S
 from support.plain_client import wait_until
 from support.postgres import PostgresServer, postgres_server
 from support.sdk_client import SdkClient, SdkError
 from support.sdk_plans import generations, own_agent
 from support.server import ServerProcess, running_server
-
-WAIT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +41,8 @@ def test_a_call_is_made_once_the_database_is_back(sdk: SdkClient, postgres: Post
         ThreadPoolExecutor(1) as waiting,
     ):
         asked = waiting.submit(sdk.ask, "call.create_web_call", agent_id=agent_id)
-        wait_until(lambda: front.passed > 0, WAIT_S)
+        wait_until(lambda: front.passed > 0)
         postgres.start()
-        made = asked.result(WAIT_S)
+        made = asked.result(PATIENCE_S)
     calls = sdk.ask("call.list", filter_criteria={"agent": [{"agent_id": agent_id}]})["items"]
     assert [call["call_id"] for call in calls] == [made["call_id"]]

@@ -14,9 +14,12 @@ CHUNK = bytes(960)
 
 @contextmanager
 def joined_call(url: str, call_id: str) -> Generator[None]:
-    """Join the call on the server at this http address until the block is left; the agent has begun to speak."""
+    """Join the call on the server at this http address until the block is left; the agent has begun to speak.
+
+    What it says is taken all the while: a client that does not read misses a ping and is cut off.
+    """
     address = f"ws{url.removeprefix('http')}/audio-websocket/{call_id}"
-    with connect(address, compression=None) as socket:
+    with connect(address, compression=None, max_queue=None) as socket:
         deadline = time.monotonic() + PATIENCE_S
         while not isinstance(_next(socket), bytes):
             assert time.monotonic() < deadline, "the agent says nothing"

@@ -26,8 +26,8 @@ ENDED = 1000
 TRY_LATER = 1013
 NOT_LIVE_YET = 4004
 UNKNOWN = 4422
-SEND_TIMEOUT_S = 10.0
-"""A watcher that does not take one frame for so long is sent away."""
+SEND_TIMEOUT_S = 4.0
+"""A watcher that does not take one frame for so long is sent away, before it misses a ping and is cut off unheard."""
 
 
 @router.websocket("/v2/monitor-call/{call_id}")
