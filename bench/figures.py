@@ -12,6 +12,10 @@ class Scale:
 
     is_quick: bool = False
     is_long: bool = False
+    calls: int = 1_000_000
+    """How many are stored in the large database of bench `million`."""
+    databases: tuple[str, ...] = ("SQLite", "PostgreSQL")
+    """Where it keeps them."""
 
     def pick(self, usual: int, quick: int, long: int | None = None) -> int:
         """The size that fits; `long` is `usual` unless said."""

@@ -41,11 +41,11 @@ class Times(NamedTuple):
 
 
 async def measure(scale: Scale) -> list[Figure]:
-    """A million calls, and ten thousand; `--quick` five thousand and one."""
-    many, few = scale.pick(1_000_000, 5_000), scale.pick(10_000, 1_000)
+    """A million calls, or `--calls`, and ten thousand; `--quick` five thousand and one."""
+    many, few = scale.pick(scale.calls, 5_000), scale.pick(10_000, 1_000)
     figures: list[Figure] = []
-    for is_postgres in (False, True):
-        name = "PostgreSQL" if is_postgres else "SQLite"
+    for name in scale.databases:
+        is_postgres = name == "PostgreSQL"
         with place_with(few, is_postgres=is_postgres) as place:
             small = await _measured(place, few, scale, [])
         found: list[Figure] = []
@@ -131,7 +131,7 @@ async def _group(
     for name, criteria in queries(calls, random.Random(0)).items():
         far = await _far_key(connection, criteria, FAR_PAGE)
         if far is not None:
-            for _ in range(max(3, repeats // 2)):
+            for _ in range(max(3, repeats // 4)):
                 await _page(connection, criteria, times, f"{name}; page {FAR_PAGE}", far)
     return times
 

@@ -20,7 +20,7 @@ WORD_MS = 240
 
 async def lateness_ms(place: Place, calls: int, scale: Scale) -> list[Figure]:
     """The p99 of the agents' audio against its own beat, without load and with it."""
-    seconds = scale.pick(20, 2)
+    seconds = scale.pick(15, 2)
     async with rig({**place.settings, "RETOLD_RATE_LIMIT_PER_S": "1000000"}, data_dir=place.data_dir) as ready:
         quiet = await _spoken(ready, seconds)
         async with _asking(ready, calls):

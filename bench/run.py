@@ -39,12 +39,14 @@ BENCHES = {
 }
 """Every bench and the seconds it may take."""
 LONG_EXTRA_S = 900
+DATABASES = ("SQLite", "PostgreSQL")
 
 
 def main() -> int:
     """Measure, print, keep."""
     options = _options()
-    scale = Scale(is_quick=options.quick, is_long=options.long)
+    databases = (options.database,) if options.database else DATABASES
+    scale = Scale(is_quick=options.quick, is_long=options.long, calls=options.calls, databases=databases)
     facts = machine()
     print("  ".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
     results: dict[str, dict[str, Any]] = {}
@@ -69,6 +71,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("bench", nargs="*", help="only these: " + ", ".join(BENCHES))
     parser.add_argument("--quick", action="store_true", help="a few seconds each; proves that the benches work")
     parser.add_argument("--long", action="store_true", help="the full ten minutes of recording")
+    parser.add_argument("--calls", type=int, default=1_000_000, help="so many ended calls are stored (million)")
+    parser.add_argument("--database", choices=DATABASES, help="only this one (million); default: both")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the figures go as JSON")
     options = parser.parse_args()
     if unknown := set(options.bench) - set(BENCHES):

@@ -1,7 +1,7 @@
 """One page of list-calls: which index to read, decided by counting a little in each first.
 
 ```
-a condition that few calls fulfil    --> look those up and sort them
+a condition that few calls fulfil    --> look those up and sort them (what is read whole to find them, is read once)
 nothing but what an index orders by  --> read the index in order until the page is full
 many calls fulfil each condition     --> read in order, testing each call, until the page is full;
                                          after Effort.walk calls give up, look up the calls of the narrowest condition
@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, null, select, tuple_
 
-from retold.domain.call_query import CallPage, CallQuery, Condition, Place, place_of
+from retold.domain.call_query import CallPage, CallQuery, Condition, KeyIs, Place, Present, place_of
 from retold.storage.call_grams import has_grams
 from retold.storage.call_json import CallJson, StoredCall, text_of
-from retold.storage.call_search import BY_START, Order, Source, predicate, source, start_range
+from retold.storage.call_search import BY_START, Order, Source, count_with_key, predicate, source, start_range
 from retold.storage.call_tables import call_tombstone
 from retold.storage.tables import call, call_body
 
@@ -133,16 +133,42 @@ def _place(connection: Connection, org_id: str, after: str) -> Place | None:
 def _places(connection: Connection, search: _Search) -> Sequence[tuple[int, int]]:
     order, effort = _order(search), search.effort
     if order is None:
-        counts = _counts(connection, search, effort.few)
-        if counts and min(counts) < effort.few:
-            return _rows(connection, search.page(_looked_up(search, counts)))
+        few = _few(connection, search)
+        if few is not None:
+            return _rows(connection, search.page(few))
         order = next((found.order for _, found in search.sources if found.order), BY_START)
         if search.sources:
             rows = _walked(connection, search, order)
             if rows is None:
                 rows = _rows(connection, search.page(_looked_up(search, _counts(connection, search, effort.many))))
             return rows
+        if search.tests:
+            rows = _walked(connection, search, order)
+            if rows is not None or _has_every_call(connection, search):
+                return rows or []
     return _rows(connection, search.page(_in_order(search, order)))
+
+
+def _few(connection: Connection, search: _Search) -> Select[int, int] | None:
+    """The calls of a condition that few fulfil; None when there is no such condition."""
+    most = search.effort.few
+    counts = _counts(connection, search, most)
+    if counts and min(counts) < most:
+        return _looked_up(search, counts)
+    for _, found in search.sources:
+        if found.is_long:
+            row_ids = connection.scalars(_ids(found).limit(most)).all()
+            if len(row_ids) < most:
+                return _found_by(search, call.c.row_id.in_(row_ids))
+    return None
+
+
+def _has_every_call(connection: Connection, search: _Search) -> bool:
+    """Whether a key that must be absent is there in every call, as a key that is set by a program is."""
+    all_calls = select(func.count()).select_from(_in_order(replace(search, query=CallQuery()), BY_START).subquery())
+    total = connection.scalar(all_calls)
+    absent = (one for one in search.query.conditions if isinstance(one, KeyIs) and one.test == Present(False))
+    return any(connection.scalar(count_with_key(search.org_id, one)) == total for one in absent)
 
 
 def _order(search: _Search) -> Order | None:
@@ -178,11 +204,12 @@ def _walked(connection: Connection, search: _Search, order: Order) -> list[tuple
 def _looked_up(search: _Search, counts: Sequence[int]) -> Select[int, int]:
     """The calls of the narrowest condition."""
     _, narrowest = search.sources[counts.index(min(counts))]
-    return (
-        select(call.c.sort_ms, call.c.row_id)
-        .with_hint(call, "NOT INDEXED", "sqlite")
-        .where(call.c.row_id.in_(_ids(narrowest)), call.c.org_id == search.org_id)
-    )
+    return _found_by(search, call.c.row_id.in_(_ids(narrowest)))
+
+
+def _found_by(search: _Search, is_found: ColumnElement[bool]) -> Select[int, int]:
+    found = select(call.c.sort_ms, call.c.row_id).with_hint(call, "NOT INDEXED", "sqlite")
+    return found.where(is_found, call.c.org_id == search.org_id)
 
 
 def _ids(found: Source) -> Select[int]:
@@ -191,10 +218,10 @@ def _ids(found: Source) -> Select[int]:
 
 
 def _counts(connection: Connection, search: _Search, most: int) -> list[int]:
-    """How many calls each source has, counted up to `most`."""
+    """How many calls each source has, counted up to `most`; one that is long to read counts as so many."""
     counted = [
-        select(func.count()).select_from(_ids(found).limit(most).subquery()).scalar_subquery()
-        for _, found in search.sources
+        literal(most) if found.is_long else select(func.count()).select_from(limited).scalar_subquery()
+        for found, limited in ((found, _ids(found).limit(most).subquery()) for _, found in search.sources)
     ]
     return list(connection.execute(select(*counted)).one()) if counted else []
 

@@ -26,6 +26,9 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from retold.domain.call_query import (
     MAX_INTEGER,
@@ -71,6 +74,8 @@ class Source:
     """Queries for `row_id`, each a range of an index; a call may come twice."""
     order: Order | None = None
     """The same calls in the order of lists."""
+    is_long: bool = False
+    """Whether all of an index's range is read to find even one: it has no order for what is looked for."""
 
 
 BY_START = Order("call_by_start")
@@ -178,10 +183,22 @@ def _holds_text(column: ColumnElement[Any], test: TextPart) -> ColumnElement[boo
             start = cast(size - len(text) + 1, Integer)
             return and_(size >= len(text), func.substr(column, start) == text)
         case TextOp.CONTAINS:
-            # Unlike LIKE, this minds capital letters in every database, and has no signs of its own.
-            return func.replace(column, text, "") != column if text else column.is_not(None)
+            return _PlaceOf(column, text) > 0
         case _:
             assert_never(test.op)
+
+
+class _PlaceOf(FunctionElement[int]):
+    """Where a text stands in a value, from 1; 0 for nowhere. Unlike LIKE it minds capital letters in every database."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(_PlaceOf)
+def _as_sql(element: _PlaceOf, compiler: SQLCompiler, **options: Any) -> str:  # pyright: ignore[reportUnusedFunction] - called by SQLAlchemy
+    name = "strpos" if compiler.dialect.name == "postgresql" else "instr"
+    return name + compiler.process(element.clause_expr, **options)
 
 
 def _between(column: ColumnElement[Any], test: Between) -> ColumnElement[bool]:
@@ -246,7 +263,14 @@ def _key_source(org_id: str, condition: KeyIs) -> Source:
     arms: list[Select[int]] = []
     for one in _value_ranges(condition.test):
         arms += _arms(call_attribute, one.index, org_id, [and_(is_key, one.test)])
-    return Source(tuple(arms) or (select(call_attribute.c.row_id).where(false()),))
+    is_long = isinstance(condition.test, TextPart) and condition.test.op is not TextOp.STARTS_WITH
+    return Source(tuple(arms) or (select(call_attribute.c.row_id).where(false()),), is_long=is_long)
+
+
+def count_with_key(org_id: str, condition: KeyIs) -> Select[int]:
+    """How many calls of an organisation have a value under the key."""
+    [having] = _arms(call_attribute, _BY_TEXT, org_id, [and_(*_is_key(condition.keys, condition.key))])
+    return select(func.count()).select_from(having.subquery())
 
 
 @dataclass(frozen=True, slots=True)

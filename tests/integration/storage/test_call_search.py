@@ -18,7 +18,7 @@ from retold.storage.migrations import upgrade
 from retold.storage.postgres import PostgresBackend
 from retold.storage.sqlite import SqliteBackend, writer_engine
 from retold.storage.tables import org
-from support.postgres import PostgresServer
+from support.database import shared_postgres
 from support.stored import BORN_MS
 from support.stored_calls import matches, random_call, random_items, rows_for
 
@@ -138,8 +138,7 @@ def database(
     if request.param == "sqlite":
         backend: Backend = SqliteBackend(tmp_path_factory.mktemp("search"))
     else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        backend = PostgresBackend(server.new_database())
+        backend = PostgresBackend(shared_postgres().new_database())
     rng = random.Random(7)  # noqa: S311 - no secret
     told: list[Told] = []
     writer, reader = backend.open()
