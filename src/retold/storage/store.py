@@ -261,7 +261,7 @@ class Store:
     async def forget_journal(self, call_id: CallId) -> None:
         """Delete what was journaled of a call that has been deleted meanwhile."""
         mine = delete(call_event).where(call_event.c.call_id == call_id)
-        await self._database.write(lambda connection: connection.execute(mine), is_essential=True)
+        await self._database.write(lambda connection: connection.execute(mine), is_essential=True, is_erasing=True)
 
     async def forget_stray_journals(self) -> int:
         """Delete events of calls that are over; gives how many. They stem from events appended after the end."""

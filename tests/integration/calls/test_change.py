@@ -84,6 +84,15 @@ async def test_a_call_that_is_joined_while_it_is_deleted_is_ended_too(tmp_path: 
     check_nothing_left(tmp_path)
 
 
+async def test_what_is_journaled_of_a_deleted_call_is_gone_from_every_file(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        journal = house.store.journal(CallId("call_deleted"))
+        journal.append(0, 0.0, CANARY.encode())
+        await journal.committed()
+        await house.store.forget_journal(CallId("call_deleted"))
+        assert contains(tmp_path, CANARY) == []
+
+
 async def test_the_end_of_a_call_does_not_bring_it_back(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         conversation = talk(house.clock)
