@@ -53,12 +53,16 @@ async def update_finished(deps: Deps, org_id: OrgId, call_id: CallId, changes: C
     if record is None:
         return None
     _finished(changes.applied_to)(record)
-    if changes.data_storage_setting is not None and not changes.applied_to(record).call.stores_sensitive_data:
+    is_tightened = changes.data_storage_setting is not None
+    is_erased = is_tightened and not changes.applied_to(record).call.stores_sensitive_data
+    if is_erased:
         # Before the row is changed: a crash in between leaves addresses without files, never files without an address.
         await erase(record, deps.archive)
-    return await deps.store.change_call(
-        org_id, call_id, _finished(changes.applied_to), is_erasing=changes.data_storage_setting is not None
-    )
+    changed = await deps.store.change_call(org_id, call_id, _finished(changes.applied_to), is_erasing=is_tightened)
+    if is_erased:
+        # A late recording may have been written meanwhile.
+        await erase(record, deps.archive)
+    return changed
 
 
 async def delete(deps: Deps, org_id: OrgId, record: CallRecord) -> bool:

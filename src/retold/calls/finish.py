@@ -23,7 +23,7 @@ from retold.domain.transcript import as_text
 from retold.engine.public_log import public_log
 from retold.engine.report import CallReport, fold
 from retold.engine.timeline import AnyEvent, CallConnected, EndIntended
-from retold.ids import CallId
+from retold.ids import CallId, OrgId
 from retold.storage.disk import Disk
 from retold.storage.files import PUBLIC_LOG, folder_of, remove_files, write_log
 from retold.storage.recordings import MULTI_CHANNEL, RECORDING, Recording, encode
@@ -114,8 +114,20 @@ async def salvage(archive: Archive, *, is_live: Callable[[str], bool]) -> None:
             recording = Recording(call_id, record.audio.sample_rate, record.call.duration_ms or 0)
             if not await _encode(recording, record, archive):
                 continue
-            await archive.store.amend_finished(_with_files(record, record.files_token, has_recording=True))
+            await _show_recording(record, archive)
         await asyncio.to_thread(remove_spool, archive.spool, call_id)
+
+
+async def _show_recording(record: CallRecord, archive: Archive) -> None:
+    """Put the addresses of a late recording into the row as it is by now; a call that may not have one loses it."""
+
+    def shown(current: CallRecord) -> CallRecord:
+        may_have = current.call.stores_sensitive_data
+        return _with_files(current, current.files_token, has_recording=True) if may_have else current
+
+    stored = await archive.store.change_call(OrgId(record.org_id), CallId(record.call.call_id), shown)
+    if stored is None or not stored.call.stores_sensitive_data:
+        await erase(record, archive)
 
 
 async def has_spool(record: CallRecord, archive: Archive) -> bool:

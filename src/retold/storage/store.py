@@ -234,11 +234,6 @@ class Store:
         crash_point("terminal_committed")
         return is_finished
 
-    async def amend_finished(self, record: CallRecord) -> None:
-        """Replace a finished call by one that says more, such as where its late recording is."""
-        rows = await anyio.to_thread.run_sync(rows_of, record)
-        await self._database.write(lambda connection: replace_call(connection, rows), is_essential=True)
-
     async def unfinished_calls(self) -> list[CallRecord]:
         """Every call of this server that is registered or ongoing, oldest first."""
         wanted = _STORED.where(call.c.call_status.in_(UNFINISHED)).order_by(call.c.sort_ms)

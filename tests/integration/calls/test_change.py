@@ -1,16 +1,23 @@
 """Deleting and tightening calls: what was said is nowhere any more, whatever was going on meanwhile."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from retold.calls.change import CallChanges, delete, update_finished
+from retold.calls.finish import salvage
 from retold.calls.recover import recover
 from retold.domain.call import CallRecord
+from retold.domain.reasons import CallStatus
 from retold.errors import InvalidRequest
 from retold.ids import DEFAULT_ORG_ID, CallId, OrgId
+from retold.storage.store import with_call
+from retold.storage.tape import spool_path
 from support.call_house import CANARY, RATE, House, ScriptedSession, open_house, said, talk
 from support.invariants import check_nothing_left, contains
 
@@ -120,6 +127,62 @@ async def test_a_call_that_waits_to_be_joined_is_no_longer_waited_for(tmp_path: 
         house.clock.pass_ms(60_000)
         await house.live.end_overdue()
         assert await found(house, record) is None
+
+
+async def without_recording(house: House) -> CallRecord:
+    """A call that is over, whose recording found no room yet: its audio is still in the spool."""
+    record = await house.create()
+    ended = with_call(record, call_status=CallStatus.ENDED, duration_ms=1000, transcript=CANARY)
+    assert await house.store.finish_call(ended)
+    spool_path(house.deps.recorder.folder, record.call.call_id, "caller").write_bytes(b"\x03\x00" * RATE)
+    return ended
+
+
+async def while_it_is_encoded(house: House, act: Callable[[], Awaitable[object]]) -> None:
+    """Make the recording of a call, and let something happen before it is made."""
+    encoders = house.deps.archive.encoders
+    async with anyio.create_task_group() as tasks, encoders, encoders:
+        tasks.start_soon(partial(salvage, house.deps.archive, is_live=lambda _: False))
+        while encoders.statistics().tasks_waiting == 0:
+            await anyio.lowlevel.checkpoint()
+        await act()
+
+
+async def test_a_call_that_is_deleted_while_its_recording_is_made_leaves_nothing(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        record = await without_recording(house)
+        await while_it_is_encoded(house, lambda: delete(house.deps, DEFAULT_ORG_ID, record))
+        assert await found(house, record) is None
+        assert contains(tmp_path, record.files_token) == []
+        assert not (tmp_path / "files" / record.files_token).exists()
+    check_nothing_left(tmp_path)
+
+
+async def test_what_changes_while_a_recording_is_made_stays_changed(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        record = await without_recording(house)
+        changes, call_id = CallChanges(metadata={"k": 2}), CallId(record.call.call_id)
+        await while_it_is_encoded(house, lambda: update_finished(house.deps, DEFAULT_ORG_ID, call_id, changes))
+        after = await found(house, record)
+        assert after is not None
+        assert after.call.metadata == {"k": 2}
+        assert after.call.recording_url
+        assert (tmp_path / "files" / record.files_token / "recording.wav").exists()
+    check_nothing_left(tmp_path)
+
+
+async def test_a_call_that_is_tightened_while_its_recording_is_made_has_none(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        record = await without_recording(house)
+        changes = CallChanges(data_storage_setting="basic_attributes_only")
+        call_id = CallId(record.call.call_id)
+        await while_it_is_encoded(house, lambda: update_finished(house.deps, DEFAULT_ORG_ID, call_id, changes))
+        after = await found(house, record)
+        assert after is not None
+        assert after.call.recording_url is None
+        assert contains(tmp_path, CANARY) == []
+        assert not (tmp_path / "files" / record.files_token).exists()
+    check_nothing_left(tmp_path)
 
 
 async def test_another_organisation_deletes_nothing(tmp_path: Path) -> None:
