@@ -1,7 +1,7 @@
 """The audio websocket of a real server: every rule of the wire, with scripted speech and a scripted brain."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,16 +13,13 @@ import pytest
 from retold.audio.g711 import ulaw_to_pcm
 from support.audio_client import AudioClient, audio_client, tone
 from support.llm_server import Peer, llm_server
-from support.patience import PATIENCE_S
+from support.patience import PATIENCE_S, undisturbed
 from support.server import ServerProcess, running_server
 
 pytestmark = pytest.mark.anyio
 
 REJOIN_MS = 6_000
 """Longer than anybody stands still."""
-UNDISTURBED = 5
-"""What the clock measures is right when it is right once in so many calls: a moment's halt of this process spoils one,
-and no number of calls makes a wrong server right."""
 GREETING = "hello this is a rather long greeting that goes on for quite a while so there is time to interrupt it"
 FIRST_TONE_HZ = 300
 
@@ -103,29 +100,23 @@ def audio_ms(client: AudioClient, rate_hz: int = 24_000) -> float:
 
 async def test_agent_audio_is_never_more_than_300_ms_ahead(server: ServerProcess) -> None:
     async with house(server) as place:
-        assert 100 <= await max_ahead_ms(place, "", lambda ahead_ms: ahead_ms <= 300) <= 300
+        ahead_ms = await undisturbed(lambda: max_ahead_ms(place), lambda seen_ms: seen_ms <= 300)
+    assert 100 <= ahead_ms <= 300
 
 
 @pytest.mark.alone
 async def test_a_client_that_asks_for_more_gets_just_that(server: ServerProcess) -> None:
     async with house(server) as place:
-        assert 1_300 <= await max_ahead_ms(place, "?lead_ms=1500", lambda ahead_ms: 1_300 <= ahead_ms <= 1_510) <= 1_510
+        ahead_ms = await undisturbed(
+            lambda: max_ahead_ms(place, "?lead_ms=1500"), lambda seen_ms: 1_300 <= seen_ms <= 1_510
+        )
+    assert 1_300 <= ahead_ms <= 1_510
 
 
-async def max_ahead_ms(place: House, query: str, is_right: Callable[[float], bool]) -> float:
-    """How much more audio than time there was at the most, in the first undisturbed call or the last."""
-    ahead_ms = 0.0
-    for _ in range(UNDISTURBED):
-        async with audio_client(place.address(await place.web_call(), query)) as caller:
-            await caller.until(lambda caller=caller: audio_ms(caller) > 3_000)
-            ahead_ms = ahead_of_time_ms(caller)
-        if is_right(ahead_ms):
-            break
-    return ahead_ms
-
-
-def ahead_of_time_ms(caller: AudioClient) -> float:
-    """How much more audio than time there was since the first frame came, at the most."""
+async def max_ahead_ms(place: House, query: str = "") -> float:
+    """How much more audio than time there was since the first frame of a call came, at the most."""
+    async with audio_client(place.address(await place.web_call(), query)) as caller:
+        await caller.until(lambda: audio_ms(caller) > 3_000)
     first_s, sent_ms, ahead_ms = caller.audio[0][0], 0.0, 0.0
     for at_s, chunk in caller.audio:
         sent_ms += len(chunk) * 1000 / 48_000

@@ -18,7 +18,7 @@ from support.patience import PATIENCE_S
 from support.server import ServerProcess, running_server
 
 GENERATED_TIME_S = 40
-GUESSES = 5_000
+GUESSES = 1_000
 FAILED_KEYS = 10
 """The default of RETOLD_FAILED_KEYS_PER_MINUTE."""
 INJECTIONS = (
@@ -103,7 +103,7 @@ def test_guessing_keys_is_throttled_and_honest_clients_feel_nothing(server: Serv
     for number in range(GUESSES):
         guess = {"Authorization": f"Bearer key_guess_{number:064}"}
         statuses.append(api.get("/list-agents", headers=guess).status_code)
-        if number % 500 == 0:
+        if number % 100 == 0:
             assert api.get("/list-agents").status_code == 200
     looked_up = statuses.count(401)
     assert set(statuses) == {401, 429}

@@ -17,13 +17,11 @@ from retold.api import limits
 from retold.api.limits import BodyLimits
 from retold.app import http
 from retold.app.listen import bind, listening
-from support.patience import PATIENCE_S
+from support.patience import PATIENCE_S, undisturbed
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 ENDLESS = b"x" * 65_536
-UNDISTURBED = 5
-"""One in so many attempts is not held up by the machine."""
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,10 +92,7 @@ async def test_a_header_that_trickles_is_cut_off_although_something_comes() -> N
 async def test_a_second_request_on_the_same_connection_has_its_own_time() -> None:
     async with served() as url:
         # Who stands still for a moment is cut off, and rightly; whose time goes on from request to request always is.
-        for _ in range(UNDISTURBED):
-            if await asks_in_time(url):
-                return
-    pytest.fail("cut off each time")
+        assert await undisturbed(lambda: asks_in_time(url), bool)
 
 
 async def asks_in_time(url: str) -> bool:
