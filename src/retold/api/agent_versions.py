@@ -11,16 +11,14 @@ from starlette import status
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import context_of
-from retold.api.paging import Paging, envelope
+from retold.api.paging import Paging, QueryVersion, envelope
 from retold.domain.agent import Agent, AgentTag
 from retold.domain.agent_options import LongText, RequestModel, ShortText
 from retold.domain.response_engine import VersionNumber
-from retold.domain.version_reference import MAX_VERSION, Tag
+from retold.domain.version_reference import Tag
 from retold.errors import NoSuchResource, NotFound
 
 router = APIRouter(tags=["agent"], route_class=JsonRoute)
-
-QueryVersion = Annotated[int, Query(ge=0, le=MAX_VERSION)]
 
 
 class NewVersion(RequestModel):

@@ -8,7 +8,7 @@ from starlette import status
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import ApiContext, context_of, warn
-from retold.api.paging import Paging, envelope
+from retold.api.paging import Paging, QueryVersion, envelope
 from retold.api.unserved import warn_of_agent
 from retold.domain.agent import Agent
 from retold.domain.agent_list import AgentFilter, ListAgentsRequest
@@ -91,7 +91,7 @@ async def list_all(
     *,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
     pagination_key: str | None = None,
-    pagination_key_version: int | None = None,
+    pagination_key_version: QueryVersion | None = None,
     is_latest: bool = False,
 ) -> list[dict[str, Any]]:
     """List full agents, the last changed first, one entry per version; the page starts after `pagination_key`."""

@@ -8,7 +8,7 @@ from starlette import status
 from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import context_of
-from retold.api.paging import Paging, envelope
+from retold.api.paging import Paging, QueryVersion, envelope
 from retold.domain.llm import Llm
 from retold.domain.llm_request import LlmRequest, change_llm, create_llm
 from retold.domain.page import MAX_LIMIT
@@ -65,7 +65,7 @@ async def list_all(
     org: Org,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
     pagination_key: str | None = None,
-    pagination_key_version: int | None = None,
+    pagination_key_version: QueryVersion | None = None,
 ) -> list[dict[str, Any]]:
     """List full Retell LLMs, one entry per version; the page starts after `pagination_key`."""
     after = None if pagination_key is None else (pagination_key, pagination_key_version)

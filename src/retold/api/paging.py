@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import Depends, Query
 
 from retold.domain.page import DEFAULT_LIMIT, MAX_LIMIT, Page, PageQuery, parse_place
+from retold.domain.version_reference import MAX_VERSION
 
 T = TypeVar("T")
 
@@ -22,6 +23,10 @@ async def page_query(
 
 Paging = Annotated[PageQuery, Depends(page_query)]
 """Parameter type of a route that lists in pages."""
+
+
+QueryVersion = Annotated[int, Query(ge=0, le=MAX_VERSION)]
+"""Parameter type of the number of a version."""
 
 
 def envelope(page: Page[T], make: Callable[[T], dict[str, Any]]) -> dict[str, Any]:

@@ -225,6 +225,7 @@ async def test_a_deleted_agent_is_gone_with_all_its_versions(api: httpx2.AsyncCl
         ("POST", "/v2/list-agents?pagination_key=x", {}, 400),
         ("POST", "/v2/list-agents?limit=1001", {}, 400),
         ("POST", "/v2/list-agents?sort_order=up", {}, 400),
+        ("GET", f"/list-agents?pagination_key=demo&pagination_key_version={2**63}", None, 400),
     ],
 )
 async def test_what_is_not_there_or_cannot_be_is_refused(

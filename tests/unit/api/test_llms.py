@@ -138,6 +138,7 @@ async def test_the_older_list_is_read_page_by_page(api: httpx2.AsyncClient) -> N
         ("DELETE", "/delete-retell-llm/llm_none", None, 422),
         ("POST", "/create-retell-llm", {"states": [{"name": "a"}]}, 400),
         ("POST", "/create-retell-llm", {"model_config": {"type": "s2"}}, 400),
+        ("GET", f"/list-retell-llms?pagination_key=llm_none&pagination_key_version={2**63}", None, 400),
     ],
 )
 async def test_what_is_not_there_or_cannot_be_is_refused(
