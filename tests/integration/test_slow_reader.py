@@ -1,10 +1,13 @@
 """A real client that stops reading for a while: what it was sent meanwhile waits outside the call."""
 
+import socket
+from contextlib import suppress
+
 import anyio
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import connect
 
 from retold.app.listen import bind, listening
@@ -61,3 +64,27 @@ async def test_a_client_that_reads_again_gets_what_waited_in_order() -> None:
             await transport.close("agent_hangup")
     assert events_and_audio[1:] == [b"\0\0", "clear", '{"event_type":"metadata","metadata":1}']
     assert transport.discarded_frames == 0
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such deadline")
+async def test_a_client_that_never_reads_again_is_let_go() -> None:
+    let_go = anyio.Event()
+
+    async def join(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.receive_text()
+        with suppress(WebSocketDisconnect):
+            await websocket.send_text(PAGE)
+            # This one waits until there is room, and there never is.
+            await websocket.send_text("more")
+        let_go.set()
+
+    application = Starlette(routes=[WebSocketRoute("/", join)])
+    with anyio.fail_after(PATIENCE_S):
+        async with (
+            listening(application, bind("127.0.0.1", 0, stalled_ms=1_000)) as url,
+            connect(url.replace("http", "ws"), compression=None, ping_interval=None, close_timeout=0.1) as client,
+        ):
+            await client.send("I am listening")
+            client.transport.pause_reading()
+            await let_go.wait()

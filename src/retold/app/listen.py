@@ -17,16 +17,24 @@ _BACKLOG = 1024
 _CLOSE_TIMEOUT_S = 3.0
 _LEAST_CLOSE_TIMEOUT_S = 0.2
 _PING_S = 5.0
+_STALLED_MS = 60_000
 _POLL_S = 0.01
 _LOOK_S = 1.0
 _DESCRIPTORS_BESIDE = 1_024
 """What recordings, the database and LLM websockets have open beside the connections."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Take the address before anything else is built; port 0 takes a free one. Raises OSError."""
+def bind(host: str, port: int, stalled_ms: int = _STALLED_MS) -> socket.socket:
+    """Take the address before anything else is built; port 0 takes a free one. Raises OSError.
+
+    A client that for `stalled_ms` takes nothing of what waits for it is cut off, on Linux.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Its connections inherit it. Uvicorn, once it has closed a connection, waits for the client without end.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, stalled_ms)
+    return listener
 
 
 def url_of(listener: socket.socket) -> str:
