@@ -131,7 +131,8 @@ class Database:
         `is_essential` work may use the ballast of a full disk. What `is_erasing` work deletes is gone from the files
         too, as soon as no reader looks at what was before. Raises what `work` raises, or StorageError.
         """
-        return cast("T", await self._done(with_note(work), is_essential=is_essential, is_erasing=is_erasing))
+        with with_note(work) as noted:
+            return cast("T", await self._done(noted, is_essential=is_essential, is_erasing=is_erasing))
 
     def append(self, entry: Entry) -> int | None:
         """Queue a journal entry in front of all later writes; never waits.

@@ -23,6 +23,7 @@ class Note:
     is_claimed: bool = False
     """Whether a change is under way that it goes with."""
     is_written: bool = False
+    """Whether it is committed, with the change that it went with."""
 
 
 _current: ContextVar[Note | None] = ContextVar("note", default=None)
@@ -38,22 +39,26 @@ def noting(note: Note) -> Generator[None]:
         _current.reset(token)
 
 
-def with_note(work: Callable[[Connection], T]) -> Callable[[Connection], T]:
-    """The work, and the note that is still to be written."""
+@contextmanager
+def with_note(work: Callable[[Connection], T]) -> Generator[Callable[[Connection], T]]:
+    """The work, and the note that is still to be written: on leaving it is, unless the work failed.
+
+    The work may run more than once, as its transaction is tried again as a whole.
+    """
     note = _current.get()
     if note is None or note.is_claimed:
-        return work
-    note.is_claimed = True
+        yield work
+        return
 
     def noted(connection: Connection) -> T:
-        # Runs again when its transaction is tried again as a whole.
-        try:
-            result = work(connection)
-            note.write(connection)
-        except Exception:
-            note.is_claimed = False
-            raise
-        note.is_written = True
+        result = work(connection)
+        note.write(connection)
         return result
 
-    return noted
+    note.is_claimed = True
+    try:
+        yield noted
+    except Exception:
+        note.is_claimed = False
+        raise
+    note.is_written = True

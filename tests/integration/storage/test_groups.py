@@ -6,17 +6,21 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 import pytest
+from psycopg.errors import SerializationFailure
 from sqlalchemy import Connection, func, select
 
 from retold.clock import SystemClock
+from retold.errors import StorageError
 from retold.storage.backend import Backend
 from retold.storage.database import GROUP_EVERY_S, LINGER_S, Database
+from retold.storage.effect import Note, noting
 from retold.storage.groups import Entry
 from retold.storage.journal import DatabaseJournal
 from retold.storage.postgres import PostgresBackend
 from retold.storage.sqlite import SqliteBackend
 from retold.storage.tables import call_event
 from support.patience import PATIENCE_S
+from support.postgres import PostgresServer
 from support.stored import FaultyDisk
 
 pytestmark = pytest.mark.anyio
@@ -126,3 +130,30 @@ async def test_what_is_queued_at_the_end_is_kept(tmp_path: Path, disk: FaultyDis
     await database.open()
     assert await database.read(kept) == 200
     await database.close()
+
+
+async def test_a_note_is_written_with_one_change_however_often_it_is_tried(
+    tmp_path: Path, disk: FaultyDisk, postgres: PostgresServer
+) -> None:
+    collisions = [SerializationFailure()]
+    written: list[str] = []
+
+    def change(_connection: Connection) -> None:
+        if collisions:
+            raise collisions.pop()
+
+    database = Database(tmp_path, PostgresBackend(postgres.new_database()), clock=CLOCK, disk=disk, ballast_bytes=4096)
+    await database.open()
+    with noting(Note(lambda _connection: written.append("note"))):
+        await database.write(change)
+        await database.write(change)
+    await database.close()
+    assert written == ["note"]
+
+
+async def test_a_note_is_not_written_when_its_change_is_not(database: Database, disk: FaultyDisk) -> None:
+    note = Note(lambda _connection: None)
+    disk.fails = lambda _number, operation: operation == "commit"
+    with noting(note), pytest.raises(StorageError):
+        await database.write(kept)
+    assert not note.is_written
