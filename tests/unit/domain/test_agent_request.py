@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from retold.domain.agent import Agent, AgentTag
-from retold.domain.agent_request import AgentChanges, NewAgent, change_agent, create_agent, new_draft
+from retold.domain.agent import DEMO_BRAIN_URL, Agent, AgentTag
+from retold.domain.agent_request import AgentChanges, NewAgent, change_agent, check_llm_url, create_agent, new_draft
 from retold.domain.response_engine import CustomLlm, RetellLlm
 from retold.errors import InvalidRequest
 
@@ -248,3 +248,14 @@ def test_a_wrong_value_is_refused(field: str, value: object) -> None:
     with pytest.raises(ValidationError) as caught:
         AgentChanges.model_validate({field: value})
     assert caught.value.errors()[0]["loc"][0] == field
+
+
+@pytest.mark.parametrize("url", [URL, DEMO_BRAIN_URL, f"{DEMO_BRAIN_URL}/", "{{scheme}}://brain.example.com"])
+def test_an_address_that_may_be_called_is_taken(url: str) -> None:
+    check_llm_url(url)
+
+
+@pytest.mark.parametrize("url", ["ftp://brain.example.com", "wss://", "retold://other", "brain"])
+def test_an_address_that_can_never_be_called_is_refused(url: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"response_engine\.llm_websocket_url"):
+        check_llm_url(url)
