@@ -152,8 +152,11 @@ async def test_a_note_is_written_with_one_change_however_often_it_is_tried(
 
 
 async def test_a_note_is_not_written_when_its_change_is_not(database: Database, disk: FaultyDisk) -> None:
+    def fails(_number: int, operation: str) -> bool:
+        return operation == "commit"
+
     note = Note(lambda _connection: None)
-    disk.fails = lambda _number, operation: operation == "commit"
+    disk.fails = fails
     with noting(note), pytest.raises(StorageError):
         await database.write(kept)
     assert not note.is_written
