@@ -12,6 +12,7 @@ import pytest
 from support.crash_house import CrashHouse, answer_all
 from support.llm_server import llm_server
 from support.nursery import Nursery
+from support.patience import PATIENCE_S
 from support.postgres import PostgresServer, postgres_server
 
 pytestmark = pytest.mark.anyio
@@ -60,13 +61,13 @@ def has_spoken(house: CrashHouse) -> Callable[[], bool]:
 async def one_call(house: CrashHouse) -> None:
     """A whole call, as far as the server lives."""
     with contextlib.suppress(httpx2.HTTPError):
-        await house.talk(await house.create(), seconds=8, utterances=1, until=has_spoken(house))
+        await house.talk(await house.create(), seconds=PATIENCE_S, utterances=1, until=has_spoken(house))
 
 
-async def call_at(house: CrashHouse, call_id: str, status: str, timeout_s: float) -> dict[str, Any]:
+async def call_at(house: CrashHouse, call_id: str, status: str) -> dict[str, Any]:
     """The call once it has this status."""
     async with house.http() as client:
-        with anyio.fail_after(timeout_s):
+        with anyio.fail_after(PATIENCE_S):
             while True:
                 answer = await client.get(f"/v2/get-call/{call_id}")
                 if answer.status_code == 200 and answer.json()["call_status"] == status:
@@ -87,21 +88,22 @@ async def test_kill_in_a_call(house: CrashHouse, point: str) -> None:
 
 
 async def test_the_database_is_killed_in_a_call_and_comes_back(house: CrashHouse, postgres: PostgresServer) -> None:
-    pid, caller = house.pid, await house.create()
+    pid, caller, has_asked = house.pid, await house.create(), anyio.Event()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: house.talk(caller, seconds=3, utterances=2))
-        await call_at(house, caller.call_id, "ongoing", 5)
+        tasks.start_soon(lambda: house.talk(caller, seconds=PATIENCE_S, utterances=2, until=has_asked.is_set))
+        await call_at(house, caller.call_id, "ongoing")
         await anyio.to_thread.run_sync(postgres.kill)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while not has_spoken(house)():  # noqa: ASYNC110 - the agent's brain is asked while the database is away
                 await anyio.sleep(0.05)
         async with house.http() as client:
             refused = await client.post("/v2/create-web-call", json={"agent_id": house.agent_id})
             assert refused.status_code == 503
             assert (await client.get("/health/ready")).json()["storage"] == "away"
+        has_asked.set()
     # The caller has hung up, and the end waits.
     await anyio.to_thread.run_sync(postgres.start)
-    call = await call_at(house, caller.call_id, "ended", 15)
+    call = await call_at(house, caller.call_id, "ended")
     assert call["disconnection_reason"] == "user_hangup"
     assert house.pid == pid
     await house.check(house.left_behind())
@@ -118,18 +120,18 @@ async def test_a_server_takes_over_for_one_that_died_and_its_recording_comes_lat
     try:
         caller = await house.create()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: house.talk(caller, seconds=20, utterances=1))
-            with anyio.fail_after(10):
+            tasks.start_soon(lambda: house.talk(caller, seconds=2 * PATIENCE_S, utterances=1))
+            with anyio.fail_after(PATIENCE_S):
                 while not has_spoken(house)():  # noqa: ASYNC110 - the other side has no event
                     await anyio.sleep(0.05)
             await house.kill()
-        call = await call_at(other, caller.call_id, "error", 40)
+        call = await call_at(other, caller.call_id, "error")
         assert call["disconnection_reason"] == "error_retell"
         assert "alpha bravo" in call["transcript"]
         assert "recording_url" not in call
     finally:
         await other.kill()
     assert await house.start()
-    whole = await call_at(house, caller.call_id, "error", 5)
+    whole = await call_at(house, caller.call_id, "error")
     assert whole["transcript"] == call["transcript"]
     assert (house.data / whole["recording_url"].removeprefix(f"{house.url}/")).exists()

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from support.api_description import Operation, operations, with_text_in_each_place
+from support.patience import PATIENCE_S
 from support.server import running_server
 
 TEXT = (
@@ -48,7 +49,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
     many = {"RETOLD_RATE_LIMIT_PER_S": "100000"}
     with (
         running_server(tmp_path_factory.mktemp("injections") / "data", env=many) as server,
-        httpx2.Client(base_url=server.url, headers=server.headers, timeout=30) as http,
+        httpx2.Client(base_url=server.url, headers=server.headers, timeout=PATIENCE_S) as http,
     ):
 
         def make(path: str, **body: Any) -> dict[str, Any]:

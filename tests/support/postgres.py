@@ -22,7 +22,7 @@ import psycopg
 
 UNPRIVILEGED = "nobody"
 """PostgreSQL refuses to run as root."""
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
 # Ends the server when our end of its standard input closes, however we die.
 _GUARD = '"$@" & server=$!; read -r _; kill -QUIT $server; wait $server'
 # A test kills the process, never the machine: what the kernel has is safe.
