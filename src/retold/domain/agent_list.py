@@ -39,7 +39,7 @@ class BooleanCondition(RequestModel):
 
 
 class AgentFilter(RequestModel):
-    """All conditions must hold; `query` is looked for in the name, without regard to case, and in the id."""
+    """All conditions must hold; `query` is looked for in the name and in the id, where A to Z are as a to z."""
 
     channel: TextCondition | None = None
     is_transfer_agent: BooleanCondition | None = None

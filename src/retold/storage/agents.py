@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select
 
 from retold.domain.agent import Agent, AgentTag, ResolvedAgent
 from retold.domain.agent_list import CHANNEL, AgentFilter
@@ -262,8 +262,8 @@ def _filtered(agents: Select[Any], wanted: AgentFilter) -> Select[Any]:
     if wanted.is_transfer_agent is not None:
         agents = agents.where(agent.c.is_transfer_agent.is_(wanted.is_transfer_agent.value))
     if wanted.query:
-        in_name = func.lower(agent.c.agent_name).contains(wanted.query.lower(), autoescape=True)
-        agents = agents.where(or_(in_name, agent.c.agent_id.contains(wanted.query, autoescape=True)))
+        in_name = agent.c.agent_name.icontains(wanted.query, autoescape=True)
+        agents = agents.where(or_(in_name, agent.c.agent_id.icontains(wanted.query, autoescape=True)))
     return agents
 
 

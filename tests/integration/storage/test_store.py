@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from retold.clock import SystemClock
+from retold.domain.agent_list import AgentFilter
 from retold.domain.api_key import NewKey
 from retold.domain.call_filter_v2 import CallFilterV2, ListCallsV2
 from retold.domain.call_query import CallQuery
 from retold.domain.latency import CallLatency, stats
+from retold.domain.page import PageQuery
 from retold.domain.reasons import CallStatus, DisconnectionReason
 from retold.errors import Conflict
 from retold.ids import DEFAULT_ORG_ID, CallId, KeyId, OrgId, hash_api_key
@@ -143,6 +145,13 @@ async def test_the_newest_versions_are_paged_without_a_gap(store: Store) -> None
             break
         seen += [one.agent_id for one in page]
     assert seen == ["agent_2", "agent_1", "agent_0"]
+
+
+@pytest.mark.parametrize("query", ["Ärzte", "Ärzte AM", "AGENT_TEST"])
+async def test_agents_are_found_by_name_and_id(store: Store, query: str) -> None:
+    await store.agents.save(DEFAULT_ORG_ID, make_agent(agent_name="Ärzte am Park"))
+    page = await store.agents.page(DEFAULT_ORG_ID, PageQuery(), AgentFilter(query=query))
+    assert [one.agent_name for one, _ in page.items] == ["Ärzte am Park"]
 
 
 async def fill(store: Store) -> dict[str, Any]:
