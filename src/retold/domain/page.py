@@ -51,7 +51,8 @@ def parse_place(pagination_key: str) -> Place:
         place = Place(int(number), item_id)
     except (binascii.Error, ValueError):
         place, colon = None, ""
-    if place is None or not colon or not -(2**63) <= place.number < 2**63:
+    # No database keeps a NUL character, and PostgreSQL does not even compare with one.
+    if place is None or not colon or "\0" in place.item_id or not -(2**63) <= place.number < 2**63:
         raise InvalidRequest(
             "pagination_key is not one of this list",
             field="pagination_key",
