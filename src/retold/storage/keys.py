@@ -58,25 +58,28 @@ class Keys:
         None when there is no such key. A webhook key goes on signing until it expires: receivers have that long to
         take the new one. Raises Conflict when the new secret is known.
         """
-        old = await self.get(org_id, key_id)
-        if old is None:
+        found = await self.get(org_id, key_id)
+        if found is None:
             return None
         now_ms = self._clock.wall_ms()
         fresh = {"api_key_id": new_key_id(), "created_timestamp": now_ms, "key_prefix": shown_prefix(secret)}
-        made = old.model_copy(update={**fresh, "last_used_timestamp": None})
-        sealed = await self._sealed(made, secret)
-        ends_ms = min(now_ms + grace_s * 1000, old.expires_timestamp or 2**53)
+        sealed = await self._sealed(found.model_copy(update=fresh), secret)
 
         def work(connection: Connection) -> ApiKey | None:
-            is_replaced = connection.execute(_usable(org_id, key_id, now_ms).values(expires_ms=ends_ms)).rowcount == 1
-            if is_replaced:
-                _insert(connection, made, secret, sealed)
-            return made if is_replaced else None
-
-        if await self._changed(key_id, await self._database.write(work)) is not None:
-            self._remember(made, secret)
+            # It may have been changed since: what it may do no more, the new one may not either.
+            old = _one(connection, _key(org_id, key_id))
+            if old is None or not old.is_usable(now_ms):
+                return None
+            ends_ms = min(now_ms + grace_s * 1000, old.expires_timestamp or 2**53)
+            connection.execute(update(api_key).where(api_key.c.key_id == key_id).values(expires_ms=ends_ms))
+            made = old.model_copy(update={**fresh, "last_used_timestamp": None})
+            _insert(connection, made, secret, sealed if old.is_webhook_key else None)
             return made
-        return None
+
+        made = await self._changed(key_id, await self._database.write(work))
+        if made is not None:
+            self._remember(made, secret)
+        return made
 
     async def change(self, org_id: OrgId, key_id: KeyId, changes: KeyChanges) -> ApiKey | None:
         """Change a usable key; None when there is none."""
@@ -208,15 +211,6 @@ _KEYS = select(
 
 def _key(org_id: OrgId, key_id: KeyId) -> Select[*tuple[Any, ...]]:
     return _KEYS.where(api_key.c.org_id == org_id, api_key.c.key_id == key_id)
-
-
-def _usable(org_id: OrgId, key_id: KeyId, now_ms: int) -> Any:
-    return update(api_key).where(
-        api_key.c.org_id == org_id,
-        api_key.c.key_id == key_id,
-        api_key.c.revoked_ms.is_(None),
-        api_key.c.expires_ms.is_(None) | (api_key.c.expires_ms > now_ms),
-    )
 
 
 def _one(connection: Connection, wanted: Select[*tuple[Any, ...]]) -> ApiKey | None:

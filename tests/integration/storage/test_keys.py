@@ -51,6 +51,16 @@ async def test_a_key_opens_until_it_expires(keys: Keys, clock: HandClock) -> Non
     assert not keys.knows(hash_api_key("key_a"))
 
 
+async def test_a_key_that_is_rolled_while_it_loses_scopes_does_not_keep_them(keys: Keys) -> None:
+    old = await keys.create(DEFAULT_ORG_ID, "key_old", NewKey(is_webhook_key=True))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keys.roll, DEFAULT_ORG_ID, old.api_key_id, "key_new", DAY_S)
+        tasks.start_soon(keys.change, DEFAULT_ORG_ID, old.api_key_id, KeyChanges(scopes=(Scope.READ,)))
+    rolled = await keys.find(hash_api_key("key_new"))
+    assert rolled is not None
+    assert rolled.scopes == (Scope.READ,)
+
+
 async def test_a_rolled_key_works_until_its_grace_is_over(keys: Keys, clock: HandClock) -> None:
     old = await keys.create(DEFAULT_ORG_ID, "key_old", NewKey(api_key_name="shop", scopes=(Scope.READ,)))
     assert await opens(keys, "key_old")
