@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import coverage
 import pytest
 from hypothesis import settings as hypothesis_settings
 
@@ -74,3 +75,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         return (yield)
     finally:
         pyfuncitem.obj = test
+
+
+def pytest_sessionfinish() -> None:
+    """Write down what was covered while xdist still waits: it kills a worker that takes over ten seconds to leave."""
+    if running := coverage.Coverage.current():
+        running.stop()
+        running.save()
