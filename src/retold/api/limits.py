@@ -4,7 +4,9 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from retold.api.errors import error_response
 from retold.api.json_body import parse_json
@@ -37,9 +39,12 @@ class BodyLimits:
         self._parsers = anyio.CapacityLimiter(_PARSERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the app for one request, or refuse it."""
+        """Run the app for one request or websocket, or refuse it."""
         if scope["type"] == "http" and _has_nul(scope):
             await error_response(_NUL_REFUSED)(scope, receive, send)
+            return
+        if scope["type"] == "websocket" and _has_nul(scope):
+            await WebSocketClose(WS_1008_POLICY_VIOLATION)(scope, receive, send)
             return
         if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
             await self._app(scope, receive, send)

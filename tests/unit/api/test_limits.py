@@ -133,3 +133,6 @@ async def test_an_address_with_a_nul_is_refused() -> None:
         scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "query_string": query, "headers": []}
         await BodyLimits(echo)(scope, receive, send)
         assert sent[-2]["status"] == 400
+    socket = {"type": "websocket", "path": "/audio-websocket/a\0b", "query_string": b"", "headers": []}
+    await BodyLimits(echo)(socket, receive, send)
+    assert sent[-1]["type"] == "websocket.close"
