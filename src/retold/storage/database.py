@@ -25,6 +25,7 @@ from typing import Any, TypeVar, cast
 
 import anyio
 from sqlalchemy import Connection, Engine, Select
+from structlog.stdlib import get_logger
 
 from retold.clock import Clock
 from retold.errors import StorageAway, StorageBroken, StorageError, StorageFull
@@ -235,6 +236,14 @@ class Database:
         self._backend.close(self._writer, self._reader)
 
     def _run(self) -> None:
+        try:
+            self._write_groups()
+        except Exception:  # noqa: BLE001 - the border of the thread
+            # Nothing is written any more, and all who wait would wait in vain.
+            get_logger().exception("writer_failed")
+            self._break()
+
+    def _write_groups(self) -> None:
         while self._queue or not self._closing.is_set():
             batch = self._take()
             if self._clock.monotonic_ms() - self._looked_ms >= SPACE_CHECK_S * 1000:
@@ -288,8 +297,7 @@ class Database:
         """Tell the waiters, and decide what is tried again."""
         is_first_full = isinstance(error, StorageFull) and self._health is not StorageHealth.FULL
         if isinstance(error, StorageBroken):
-            self._health = StorageHealth.BROKEN
-            self._tell(self._broken.set)
+            self._break()
         elif isinstance(error, StorageFull):
             self._health = StorageHealth.FULL
             self._ballast.release()
@@ -312,6 +320,10 @@ class Database:
             self._is_retrying = True
             self._queue.extendleft(reversed(entries))
             self._filled.set()
+
+    def _break(self) -> None:
+        self._health = StorageHealth.BROKEN
+        self._tell(self._broken.set)
 
     def _look_at_space(self) -> None:
         self._looked_ms = self._clock.monotonic_ms()

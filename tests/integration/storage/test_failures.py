@@ -247,3 +247,20 @@ async def test_a_waiter_that_gives_up_harms_nobody(tmp_path: Path, database_url:
     await store.create_call(record)
     assert await store.find_call(None, CallId(record.call.call_id)) == record
     await store.close()
+
+
+async def test_a_writer_that_cannot_go_on_says_so(tmp_path: Path) -> None:
+    armed = Armed("commit")
+    store = await open_store(tmp_path, FaultyDisk(armed, errno.ENOSPC))
+    ballast = tmp_path / "ballast"
+    ballast.unlink()
+    # Cannot be unlinked, as on a disk that went read-only.
+    ballast.mkdir()
+    armed.left = 1
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(store.keys.create, DEFAULT_ORG_ID, "key_of_this_test")
+        with anyio.fail_after(PATIENCE_S):
+            await store.broken.wait()
+        assert store.health is StorageHealth.BROKEN
+        tasks.cancel_scope.cancel()
+    await store.close()
