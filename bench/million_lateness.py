@@ -29,7 +29,7 @@ async def lateness_ms(place: Place, calls: int, scale: Scale) -> list[Figure]:
     return [
         Figure(f"audio of {CALLS} calls late, p99, nobody asks", quiet_ms, "ms"),
         Figure(f"audio of {CALLS} calls late, p99, while others ask", loaded_ms, "ms"),
-        Figure(f"added lateness of {CALLS} calls' audio: p99", loaded_ms - quiet_ms, "ms", at_most=10),
+        Figure(f"added lateness of {CALLS} calls' audio: p99", max(loaded_ms - quiet_ms, 0), "ms", at_most=10),
     ]
 
 

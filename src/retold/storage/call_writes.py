@@ -11,11 +11,14 @@ from retold.storage.call_json import StoredCall, record_of
 from retold.storage.call_rows import CallRows, rows_of
 from retold.storage.tables import call, call_attribute, call_body, call_tool
 
+# Values in the statement would have SQLAlchemy make it anew for each call.
+_INSERT_CALL, _INSERT_BODY = insert(call), insert(call_body)
+
 
 def insert_call(connection: Connection, rows: CallRows, server: str | None = None) -> int:
     """Insert a call that is this server's work; gives its row_id."""
-    [row_id] = connection.execute(insert(call).values(**rows.call, server=server)).inserted_primary_key or (0,)
-    connection.execute(insert(call_body).values(row_id=row_id, **rows.stored._asdict()))
+    [row_id] = connection.execute(_INSERT_CALL, {**rows.call, "server": server}).inserted_primary_key or (0,)
+    connection.execute(_INSERT_BODY, {"row_id": row_id, **rows.stored._asdict()})
     _insert_all(connection, row_id, rows)
     insert_grams(connection, row_id, rows.call)
     return row_id
