@@ -6,7 +6,7 @@ from support.database import shared_postgres
 from support.postgres import PostgresServer
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def postgres() -> PostgresServer:
     """A server that the tests of this process share; each has a database of its own."""
     return shared_postgres()
