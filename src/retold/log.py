@@ -9,7 +9,7 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import Processor
 
-_SECRET = re.compile(r"key_[0-9A-Za-z]{6,}|(?<=Bearer )[^\s'\"]+", re.IGNORECASE)
+_SECRET = re.compile(r"key_[0-9A-Za-z]{6,}|(?<=Bearer |/files/)[^\s'\"/]+", re.IGNORECASE)
 _SECRET_NAMES = frozenset({"authorization", "api_key", "access_token", "token", "password"})
 _MASK = "***"
 

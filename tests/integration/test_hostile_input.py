@@ -18,7 +18,7 @@ from support.patience import PATIENCE_S
 from support.server import ServerProcess, running_server
 
 GENERATED_TIME_S = 40
-GUESSES = 1_000
+GUESSES = 5_000
 FAILED_KEYS = 10
 """The default of RETOLD_FAILED_KEYS_PER_MINUTE."""
 INJECTIONS = (

@@ -36,6 +36,11 @@ def test_secrets_are_masked_wherever_they_stand(lines: io.StringIO) -> None:
     assert logged(lines)[0]["text"] == "sent *** twice: ***"
 
 
+def test_the_address_of_a_file_is_masked_for_it_opens_the_file(lines: io.StringIO) -> None:
+    structlog.stdlib.get_logger().info("request_failed", path="/files/0123456789abcdef/recording.wav")
+    assert logged(lines)[0]["path"] == "/files/***/recording.wav"
+
+
 def test_a_bound_call_is_named_in_each_line(lines: io.StringIO) -> None:
     with structlog.contextvars.bound_contextvars(call_id="call_1"):
         structlog.stdlib.get_logger().info("call_started")

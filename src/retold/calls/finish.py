@@ -104,7 +104,7 @@ async def end_unjoined(
 async def salvage(archive: Archive, *, is_live: Callable[[str], bool]) -> None:
     """Encode the spools of finished calls whose recording found no room on the disk; remove all other strays.
 
-    Raises StorageError.
+    Raises StorageError and OSError.
     """
     for call_id in await asyncio.to_thread(spooled_calls, archive.spool):
         record = await archive.store.find_call(None, CallId(call_id))

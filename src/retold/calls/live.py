@@ -278,5 +278,5 @@ class LiveCalls:
     async def _catch_up(self) -> None:
         try:
             await salvage(self._archive, is_live=self._live.__contains__)
-        except StorageError as error:
+        except (StorageError, OSError) as error:
             get_logger().warning("recordings_not_caught_up", error=str(error))

@@ -63,7 +63,7 @@ async def keep_watch(archive: Archive, live: LiveCalls) -> None:
             if is_due:
                 await recover(archive, live)
                 is_due = False
-        except StorageError as error:
+        except (StorageError, OSError) as error:
             get_logger().warning("calls_not_watched", error=str(error))
 
 

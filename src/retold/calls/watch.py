@@ -83,11 +83,11 @@ class _View:
 
     def _start_ms(self, place: int) -> float:
         """When an item began; one without words of its own counts from the one before it."""
-        item = self._shown[place]
-        if isinstance(item, Utterance):
+        for item in reversed(self._shown[: place + 1]):
+            if not isinstance(item, Utterance):
+                shape = item.wire()
+                own = shape.get("time_sec")
+                return own * 1000 if own is not None else self._tool_ms[shape["role"], shape["tool_call_id"]]
             if item.words:
                 return item.words[0].start_ms
-            return self._start_ms(place - 1) if place else 0.0
-        shape = item.wire()
-        own = shape.get("time_sec")
-        return own * 1000 if own is not None else self._tool_ms[shape["role"], shape["tool_call_id"]]
+        return 0.0
