@@ -25,11 +25,10 @@ begins the count, is often read late. So the count follows the chunk that came s
 
 
 class Placed(NamedTuple):
-    """A chunk, the call sample at which its first sample lies, and what of it was dropped before that."""
+    """A chunk and the call sample at which its first sample lies."""
 
     start_sample: int
     pcm: bytes
-    surplus: bytes = b""
 
 
 @dataclass(slots=True)
@@ -59,12 +58,16 @@ class CallerClock:
         if arrived_at - self._next_sample > self._sample(STALL_MS):
             self._held, self._held_since_ms = [pcm], now_ms
             return []
-        ahead_ms = MAX_AHEAD_MS if is_speech else MAX_AHEAD_IN_SILENCE_MS
-        surplus = self._next_sample + samples - self._sample(now_ms + ahead_ms)
-        if surplus <= 0:
-            return [self._lay(pcm)]
+        surplus = self._surplus(samples, now_ms, is_speech=is_speech)
         self.dropped_samples += min(surplus, samples)
-        return [self._lay(pcm[2 * surplus :], pcm[: 2 * surplus])] if surplus < samples else []
+        return [self._lay(pcm[2 * surplus :])] if surplus < samples else []
+
+    def _surplus(self, samples: int, now_ms: float, *, is_speech: bool) -> int:
+        ahead = (self._next_sample or 0) + samples - self._sample(now_ms)
+        if not is_speech:
+            # All of it, so that a clock that runs a little fast is set right now and then, and not at each chunk.
+            return ahead if ahead > self._sample(MAX_AHEAD_IN_SILENCE_MS) else 0
+        return max(0, ahead - self._sample(MAX_AHEAD_MS))
 
     def _release(self, now_ms: float) -> list[Placed]:
         held = sum(len(pcm) for pcm in self._held) // 2
@@ -81,10 +84,10 @@ class CallerClock:
         self._held = []
         return placed
 
-    def _lay(self, pcm: bytes, surplus: bytes = b"") -> Placed:
+    def _lay(self, pcm: bytes) -> Placed:
         start = self._next_sample or 0
         self._next_sample = start + len(pcm) // 2
-        return Placed(start, pcm, surplus)
+        return Placed(start, pcm)
 
     def _sample(self, ms: float) -> int:
         return round(ms * self.sample_rate / 1000)

@@ -82,14 +82,16 @@ class Hearing:
         if placed.start_sample != self._next_sample:
             self._skip_to(placed.start_sample)
         self._next_sample = placed.start_sample + len(placed.pcm) // 2
-        # Recognition hears the surplus all the same: cut out, it would click, and a block would no longer be whole when
-        # a chunk is, but wait for the next one. Nothing it hears is from before the call.
-        self._buffer_start_ms -= len(placed.surplus) / 2 * 1000 / self._sample_rate
-        audio = self._buffer + self._resampler.feed(placed.surplus + placed.pcm)
+        fed = self._resampler.feed(placed.pcm)
+        if self._buffer and fed and len(fed) % BLOCK_BYTES == 0 and not self._segmenter.is_speech:
+            # A chunk that was cut leaves half a block behind: every block would wait for the next chunk from then on.
+            self._buffer_start_ms += len(self._buffer) / 2 * 1000 / SPEECH_RATE_HZ
+            self._buffer = b""
+        audio = self._buffer + fed
         end = len(audio) - len(audio) % BLOCK_BYTES
         self._buffer = audio[end:]
         for start in range(0, end, BLOCK_BYTES):
-            self._take_block(max(0.0, self._buffer_start_ms), audio[start : start + BLOCK_BYTES])
+            self._take_block(self._buffer_start_ms, audio[start : start + BLOCK_BYTES])
             self._buffer_start_ms += BLOCK_MS
 
     def _skip_to(self, start_sample: int) -> None:

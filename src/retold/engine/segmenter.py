@@ -86,7 +86,7 @@ class SpeechSegmenter:
 
     def _loud_run_start(self, slots: list[tuple[float, float]], at_ms: float) -> float:
         """The start of the sound that goes on at the end of `slots`, over pauses of up to 60 ms."""
-        onset, quiet = max(0.0, at_ms - START_AFTER_MS + 2 * SLOT_MS), 0
+        onset, quiet = at_ms - START_AFTER_MS + 2 * SLOT_MS, 0
         threshold = self._threshold(ONSET_RATIO)
         for start_ms, rms in reversed(slots):
             quiet = 0 if rms > threshold else quiet + 1

@@ -58,8 +58,8 @@ def test_the_first_chunk_ends_when_it_arrives() -> None:
 
 def test_a_first_chunk_from_before_the_call_lies_at_its_start_and_those_after_it_lie_right() -> None:
     line = steady(3, first_ms=5)
-    assert line.starts_ms() == [0, CHUNK_MS, 5 + CHUNK_MS + MAX_AHEAD_IN_SILENCE_MS]
-    assert line.clock.dropped_samples == (CHUNK_MS - 5 - MAX_AHEAD_IN_SILENCE_MS) * RATE / 1000
+    assert line.starts_ms() == [0, CHUNK_MS, 5 + CHUNK_MS]
+    assert line.clock.dropped_samples == (CHUNK_MS - 5) * RATE / 1000
 
 
 def test_jitter_does_not_move_anything() -> None:
@@ -102,12 +102,16 @@ def test_a_caller_that_runs_ahead_is_held_back() -> None:
     assert line.arrive(99, 60, is_speech=True) == 1
 
 
-def test_what_is_dropped_of_a_chunk_is_given_with_it() -> None:
-    clock = CallerClock(RATE)
-    clock.place(chunk(1), 20)
-    [placed] = clock.place(chunk(2), 30)
-    assert len(placed.surplus) + len(placed.pcm) == 2 * SAMPLES
-    assert (placed.start_sample, len(placed.surplus) // 2) == (SAMPLES, (10 - MAX_AHEAD_IN_SILENCE_MS) * RATE / 1000)
+def test_a_clock_that_runs_a_little_fast_is_set_right_now_and_then() -> None:
+    line = Line()
+    laid = [line.arrive(number, (number + 1) * (CHUNK_MS - 0.125)) for number in range(100)]
+    assert sum(laid) == 100
+    ahead_ms = [
+        (placed.start_sample + len(placed.pcm) // 2) * 1000 / RATE - (number + 1) * (CHUNK_MS - 0.125)
+        for number, placed in enumerate(line.placed)
+    ]
+    assert max(ahead_ms[1:]) <= MAX_AHEAD_IN_SILENCE_MS
+    assert 5 <= sum(len(placed.pcm) < 2 * SAMPLES for placed in line.placed) <= 100 * 0.125 / MAX_AHEAD_IN_SILENCE_MS
 
 
 # --- properties -----------------------------------------------------------------------------------
@@ -190,4 +194,4 @@ def test_a_first_chunk_that_was_held_up_does_not_make_the_rest_late(held_up_ms: 
     for number in range(20):
         line.arrive(number, max(CHUNK_MS + held_up_ms, (number + 1) * CHUNK_MS))
     end_ms = (line.placed[-1].start_sample + SAMPLES) * 1000 / RATE
-    assert end_ms == 20 * CHUNK_MS + MAX_AHEAD_IN_SILENCE_MS
+    assert end_ms == 20 * CHUNK_MS
