@@ -97,6 +97,8 @@ class CrashHouse:
     finals: dict[str, str] = field(default_factory=dict[str, str])
     lost_ms: list[float] = field(default_factory=list[float])
     """Of each recording cut off by a kill, what was taken in time and is not on the disk."""
+    recovered_s: list[float] = field(default_factory=list[float])
+    """For each restart, from ready until all calls that had been joined were terminal."""
     agent_id: str = ""
     database_url: str | None = None
     """A PostgreSQL database, or the folder's own."""
@@ -205,8 +207,10 @@ class CrashHouse:
 
     async def check(self, before: dict[str, tuple[str, str | None]]) -> None:
         """Every promise is kept, by the server that runs on what the dead one left."""
+        ready_s = time.monotonic()
         with anyio.fail_after(PATIENCE_S):
             calls = await self._terminal(before)
+        self.recovered_s.append(time.monotonic() - ready_s)
         assert set(self.callers) <= set(before), "an acknowledged call is gone"
         for call_id, call in calls.items():
             status, intended = before.get(call_id, ("", None))
