@@ -19,9 +19,11 @@ HOLD_MS = 60.0
 MAX_AHEAD_MS = 20.0
 """Sound cannot arrive before it was made: samples further ahead of now than this say that the count began too late, or
 that the caller's clock runs fast. The surplus is dropped; what follows lies right."""
-MAX_AHEAD_IN_SILENCE_MS = 1.0
-"""The same while the caller says nothing and loses nothing by it. Joining is a busy moment: the first chunk, which
-begins the count, is often read late. So the count follows the chunk that came soonest, and what is said lies right."""
+SETTLE_MS = 1000.0
+"""Joining is a busy moment: the first chunk, which begins the count, is often read late. For so long after it the count
+follows the chunk that came soonest, as long as nothing is said and nothing lost by it; from then on it stands."""
+SETTLING_AHEAD_MS = 1.0
+"""`MAX_AHEAD_MS` in that time: no more than a caller's timer may be early by."""
 
 
 class Placed(NamedTuple):
@@ -41,6 +43,7 @@ class CallerClock:
     _next_sample: int | None = None
     _held: list[bytes] = field(default_factory=list[bytes])
     _held_since_ms: float = 0.0
+    _settled_ms: float = 0.0
 
     def place(self, pcm: bytes, now_ms: float, *, is_speech: bool = False) -> list[Placed]:
         """Where each chunk that is ready lies; empty while chunks are held after a stall.
@@ -50,7 +53,7 @@ class CallerClock:
         samples = len(pcm) // 2
         arrived_at = self._sample(now_ms) - samples
         if self._next_sample is None:
-            self._next_sample = max(0, arrived_at)
+            self._next_sample, self._settled_ms = max(0, arrived_at), now_ms + SETTLE_MS
             return [self._lay(pcm)]
         if self._held:
             self._held.append(pcm)
@@ -64,9 +67,8 @@ class CallerClock:
 
     def _surplus(self, samples: int, now_ms: float, *, is_speech: bool) -> int:
         ahead = (self._next_sample or 0) + samples - self._sample(now_ms)
-        if not is_speech:
-            # All of it, so that a clock that runs a little fast is set right now and then, and not at each chunk.
-            return ahead if ahead > self._sample(MAX_AHEAD_IN_SILENCE_MS) else 0
+        if now_ms < self._settled_ms and not is_speech:
+            return ahead if ahead > self._sample(SETTLING_AHEAD_MS) else 0
         return max(0, ahead - self._sample(MAX_AHEAD_MS))
 
     def _release(self, now_ms: float) -> list[Placed]:
