@@ -17,16 +17,16 @@ BENCH = Path(__file__).resolve().parent
 sys.path.append(str(BENCH.parent / "tests"))
 
 from million_calls import DISTINCT, numbered  # noqa: E402 - after the path is set
-from million_repeat import repeat  # noqa: E402
-from retold.ids import DEFAULT_ORG_ID  # noqa: E402
-from retold.storage.call_grams import insert_grams  # noqa: E402
-from retold.storage.call_rows import CallRows  # noqa: E402
-from retold.storage.call_writes import remove_call  # noqa: E402
-from retold.storage.migrations import HEAD  # noqa: E402
-from retold.storage.postgres import PostgresBackend  # noqa: E402
-from retold.storage.sqlite import SqliteBackend, writer_engine  # noqa: E402
-from retold.storage.tables import call, call_attribute, call_body, call_tool, limit_indexes, org  # noqa: E402
-from support.postgres import postgres_server  # noqa: E402
+from million_repeat import repeat  # noqa: E402 - after the path is set
+from retold.ids import DEFAULT_ORG_ID  # noqa: E402 - after the path is set
+from retold.storage.call_grams import insert_grams  # noqa: E402 - after the path is set
+from retold.storage.call_rows import CallRows  # noqa: E402 - after the path is set
+from retold.storage.call_writes import remove_call  # noqa: E402 - after the path is set
+from retold.storage.migrations import HEAD  # noqa: E402 - after the path is set
+from retold.storage.postgres import PostgresBackend  # noqa: E402 - after the path is set
+from retold.storage.sqlite import SqliteBackend, writer_engine  # noqa: E402 - after the path is set
+from retold.storage.tables import call, call_attribute, call_body, call_tool, limit_indexes, org  # noqa: E402 - after the path is set
+from support.postgres import postgres_server  # noqa: E402 - after the path is set
 
 CACHE = BENCH.parent / ".cache" / "bench" / "calls"
 BATCH = 5_000

@@ -19,6 +19,7 @@ from brain import WORDS_PER_SENTENCE
 from caller import CHUNK_MS, Caller, Sound
 from conversation import TONE_STEP_MS, Talk, turn
 from figures import Figure, Scale
+from retold.engine.caller_clock import SETTLE_MS
 from rig import Rig, rig
 
 RATE_HZ = 16_000
@@ -87,6 +88,8 @@ async def _taped(ready: Rig, agent_id: str, act: Callable[[Caller], Awaitable[No
 async def _click(caller: Caller, seconds: int) -> None:
     sound = Sound()
     second = [sound.click] + [sound.silence] * (1000 // CHUNK_MS - 1)
+    # In its first second the server still sets right where the caller's count began; drift is what comes after.
+    await anyio.sleep(1.5 * SETTLE_MS / 1000)
     await caller.play(second * seconds)
     await anyio.sleep(1)
 

@@ -19,8 +19,7 @@ async def outbound_agent(deps: Deps, org_id: OrgId, asked: PhoneCallRequest) -> 
     number.check_destination(asked.to_number)
     agent_id, version = asked.override_agent_id, asked.override_agent_version
     if agent_id is None:
-        # To spread calls over agents, not to keep a secret.
-        bound = number.outbound_agent(random.random())  # noqa: S311
+        bound = number.outbound_agent(random.random())  # noqa: S311 - spreads calls, keeps no secret
         if bound is None:
             raise InvalidRequest(
                 f"phone number {number.phone_number} has no outbound agent",

@@ -58,7 +58,7 @@ def with_note(work: Callable[[Connection], T]) -> Generator[Callable[[Connection
     note.is_claimed = True
     try:
         yield noted
-    except Exception:
+    except Exception:  # all of them, and raised on: what failed wrote nothing; what was cancelled may still be written
         note.is_claimed = False
         raise
     note.is_written = True
