@@ -5,6 +5,7 @@ since the last one. However slow it is, the call does not notice, and the newest
 """
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import anyio
@@ -20,10 +21,22 @@ Frame = dict[str, Any]
 
 
 async def frames(live: LiveCall) -> AsyncGenerator[Frame]:
-    """A snapshot, then every change of the transcript, and `call_ended` as the last; needs a connected call."""
+    """A snapshot, then every change of the transcript, and `call_ended` as the last; needs a connected call.
+
+    Of a conversation that is over already, only the end is shown, as it is once the call is written down.
+    """
     course = live.course
     if course is None:
         return
+    if live.is_granted:
+        async with aclosing(_changes(live, course)) as changes:
+            async for frame in changes:
+                yield frame
+    end = next((event for event in course.timeline if isinstance(event, EndIntended)), None)
+    yield ended_frame(end.reason if end else None, course.clock.started_wall_ms + round(end.at_ms) if end else None)
+
+
+async def _changes(live: LiveCall, course: Course) -> AsyncGenerator[Frame]:
     view = _View(course)
     news = anyio.Event()
 
@@ -39,8 +52,6 @@ async def frames(live: LiveCall) -> AsyncGenerator[Frame]:
                 await course.timeline.committed()
             if changed := view.changed():
                 yield {"type": "transcript_updated", "transcripts": changed}
-    end = next((event for event in course.timeline if isinstance(event, EndIntended)), None)
-    yield ended_frame(end.reason if end else None, course.clock.started_wall_ms + round(end.at_ms) if end else None)
 
 
 def ended_frame(reason: str | None, at_wall_ms: int | None) -> Frame:

@@ -201,3 +201,12 @@ async def test_a_watcher_sees_a_snapshot_every_change_and_the_end(tmp_path: Path
     assert seen[-1]["type"] == "call_ended"
     assert seen[-1]["disconnection_reason"] == "user_hangup"
     assert {frame["type"] for frame in seen[1:-1]} == {"transcript_updated"}
+
+
+async def test_who_comes_when_the_conversation_is_over_is_shown_the_end_only(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house, talking(house) as (session, call_id):
+        live = house.live.find(call_id)
+        assert live is not None
+        session.end()
+        await live.hang_up()
+        assert [frame["type"] async for frame in frames(live)] == ["call_ended"]
