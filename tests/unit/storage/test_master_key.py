@@ -16,6 +16,16 @@ def test_what_is_sealed_opens_for_its_owner_only(tmp_path: Path) -> None:
         key.open(sealed, owner="org/two")
 
 
+def test_what_the_first_form_sealed_still_opens_for_its_owner_only(tmp_path: Path) -> None:
+    key = MasterKey(tmp_path, "00112233445566778899aabbccddeeff" * 2)
+    sealed = "1:/7LLVnni32dScIy0kU0N7q8B4uFcXrE8aN+uIVEbLqORsuZ/Txwk+hJnC3UGnfiyPsz7ycxgOvA="
+    assert key.open(sealed, owner="org_default/key_1") == "key_sealed_by_the_first_form"
+    with pytest.raises(StorageError, match=r"restore master\.key"):
+        key.open(sealed, owner="org_default/key_2")
+    with pytest.raises(StorageError, match=r"restore master\.key"):
+        MasterKey(tmp_path, "0f" * 32).open(sealed, owner="org_default/key_1")
+
+
 def test_the_key_of_the_settings_goes_before_the_file(tmp_path: Path) -> None:
     sealed = MasterKey(tmp_path, "0f" * 32).seal("a secret", owner="o")
     assert not (tmp_path / "master.key").exists()
