@@ -42,6 +42,16 @@ def test_a_first_start_shows_the_key_once_and_the_command_of_a_first_call(tmp_pa
         assert ask(second, "GET", "/get-agent/demo")[0] == 200
 
 
+def test_a_first_start_loads_nothing_that_few_servers_need(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", env={"PYTHONPROFILEIMPORTTIME": "1"}) as server:
+        assert ask(server, "POST", "/v2/create-web-call", {"agent_id": "demo"})[0] == 201
+    loaded = set(re.findall(r"^import time:.*\| +(\S+)$", server.output(), flags=re.MULTILINE))
+    assert {"fastapi", "sqlalchemy"} <= loaded
+    # What is inside of a package is only listed once it is loaded, its own name at each try.
+    unneeded = ("alembic.", "cryptography.", "pydantic.v1.", "rich.")
+    assert [name for name in loaded if name.startswith(unneeded)] == []
+
+
 def test_a_server_with_a_damaged_model_starts_and_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()

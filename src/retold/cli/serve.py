@@ -29,9 +29,12 @@ def serve(
         # structlog takes it along where it finds it, for tracebacks in colour that a server does not draw: 3 MB.
         importlib.import_module("structlog")
 
-    from retold.cli.server import run
+    with _hidden("pydantic.v1"):
+        # FastAPI asks of every type whether it is of pydantic's first version, and loads all of that to know: 1.5 MB.
+        from retold.cli.server import run
 
-    raise typer.Exit(run(load_settings(host=host, port=port, data_dir=data_dir), has_fixtures=fixtures))
+        code = run(load_settings(host=host, port=port, data_dir=data_dir), has_fixtures=fixtures)
+    raise typer.Exit(code)
 
 
 @contextmanager
