@@ -37,7 +37,8 @@ async def audio_websocket(websocket: WebSocket, call_id: str) -> None:
     if record is None:
         await websocket.close(REFUSED, "there is no call with this id")
         return
-    transport = _running_transport(context, call_id)
+    # A call whose record says that it is over may not have left the registry yet.
+    transport = None if record.call.call_status.is_terminal else _running_transport(context, call_id)
     if transport is None and record.call.call_status is not CallStatus.REGISTERED:
         await websocket.close(REFUSED, "the call is over")
         return

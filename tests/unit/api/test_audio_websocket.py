@@ -8,9 +8,11 @@ import pytest
 from starlette.types import Message
 
 from retold.app import App
+from retold.clock import SystemClock
 from retold.domain.call import CallRecord
 from retold.ids import CallId
 from retold.ports import Transport
+from retold.transports.websocket import WebSocketOptions, WebSocketTransport
 from support.patience import PATIENCE_S
 from support.stored import make_record
 
@@ -26,6 +28,15 @@ async def test_of_two_that_join_at_once_the_slower_is_refused(app: App, api: htt
         refusal = await refused(app, record)
     assert refusal["code"] == 1008
     assert "connected already" in refusal["reason"]
+
+
+async def test_a_call_that_is_written_down_is_over_although_it_is_still_registered_as_live(app: App) -> None:
+    record = make_record(call_status="ended", disconnection_reason="user_hangup")
+    await app.store.create_call(record)
+    left = WebSocketTransport(record.audio, SystemClock(), WebSocketOptions())
+    with app.live.seat(record, left), anyio.fail_after(PATIENCE_S):
+        refusal = await refused(app, record)
+    assert (refusal["code"], refusal["reason"]) == (1008, "the call is over")
 
 
 async def test_nobody_joins_a_call_that_the_server_dials(app: App) -> None:
