@@ -45,11 +45,14 @@ async def _changes(live: LiveCall, course: Course) -> AsyncGenerator[Frame]:
 
     with course.timeline.followed(bell):
         yield {"type": "transcript_snapshot", "transcripts": view.changed(), "pre_session_transcripts": []}
-        while live.is_granted:
+        is_over = False
+        while not is_over:
             await news.wait()
             news = anyio.Event()
             with anyio.move_on_after(COMMIT_TIMEOUT_S):
                 await course.timeline.committed()
+            # Looked at first: whoever takes the frame slowly is shown afterwards what was said meanwhile.
+            is_over = not live.is_granted
             if changed := view.changed():
                 yield {"type": "transcript_updated", "transcripts": changed}
 

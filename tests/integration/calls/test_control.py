@@ -1,7 +1,7 @@
 """update-live-call: what changes in mid-call is in the record, in the journal, and survives a crash."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +201,23 @@ async def test_a_watcher_sees_a_snapshot_every_change_and_the_end(tmp_path: Path
     assert seen[-1]["type"] == "call_ended"
     assert seen[-1]["disconnection_reason"] == "user_hangup"
     assert {frame["type"] for frame in seen[1:-1]} == {"transcript_updated"}
+
+
+async def test_a_slow_watcher_is_shown_the_last_words_before_the_end(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house, talking(house) as (session, call_id):
+        live = house.live.find(call_id)
+        assert live is not None
+        async with aclosing(frames(live)) as shown:
+            await anext(shown)
+            session.timeline.append(ContextInjected(at_ms=1000.0, text="in time"))
+            first = await anext(shown)
+            # The watcher still takes that frame.
+            session.timeline.append(ContextInjected(at_ms=2000.0, text="last"))
+            session.end()
+            await live.hang_up()
+            rest = [frame async for frame in shown]
+    assert [frame["type"] for frame in (first, *rest)] == ["transcript_updated", "transcript_updated", "call_ended"]
+    assert rest[0]["transcripts"][-1]["content"] == "last"
 
 
 async def test_who_comes_when_the_conversation_is_over_is_shown_the_end_only(tmp_path: Path) -> None:
