@@ -317,7 +317,8 @@ async def in_turn(world: World, names: tuple[str, ...]) -> None:
 async def killed_call(customer: Customer) -> str:
     async with llm_server(talkative) as llm:
         call_id = await customer.make_web_call(await customer.make_agent(llm.url))
-        async with customer.joined(call_id):
+        async with customer.joined(call_id) as caller:
+            await caller.until(lambda: len(caller.audio) > 0)
             await anyio.sleep(1.5)
             customer.server.kill()
     return call_id

@@ -18,7 +18,7 @@ from websockets.exceptions import WebSocketException
 from retold.domain.reasons import DisconnectionReason
 from retold.engine.timeline import EndIntended, replay
 from support.audio_client import CHUNK_MS, AudioClient, audio_client, tone
-from support.invariants import check_call, check_files, check_no_scraps, check_nothing_left
+from support.invariants import check_call, check_files, check_no_scraps, check_nothing_left, spools
 from support.llm_server import LlmServer, Peer
 from support.nursery import Nursery, is_running, kill
 from support.patience import PATIENCE_S
@@ -219,6 +219,10 @@ class CrashHouse:
                 continue
             self._check_one(call_id, call, status, intended)
         check_no_scraps(self.data)
+        # A spool goes a moment after the row has its end.
+        with anyio.move_on_after(PATIENCE_S):
+            while spools(self.data):  # noqa: ASYNC110 - another process has no event
+                await anyio.sleep(0.02)
         check_nothing_left(self.data)
 
     async def _terminal(self, before: dict[str, tuple[str, str | None]]) -> dict[str, dict[str, Any]]:

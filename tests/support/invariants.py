@@ -50,7 +50,12 @@ def check_no_scraps(data_dir: Path) -> None:
 
 def check_nothing_left(data_dir: Path) -> None:
     """With every call finished, no spool is left."""
-    assert list((data_dir / "spool").glob("*")) == []
+    assert spools(data_dir) == []
+
+
+def spools(data_dir: Path) -> list[Path]:
+    """The raw audio of calls that go on, and of those whose end is not done with."""
+    return list((data_dir / "spool").glob("*"))
 
 
 def contains(data_dir: Path, canary: str) -> list[Path]:
