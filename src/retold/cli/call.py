@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -101,14 +100,13 @@ async def _place(scenario: Any, address: Any, save: Path | None, *, as_json: boo
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, _Result]]) -> _Result:
-    import anyio
-
+    from retold.cli.stop import run_until_stopped
     from retold.errors import RetoldError
 
-    # As Ctrl-C does: a caller who is told to stop, or whose terminal goes, stops its own server first.
-    for stop_signal in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stop_signal, signal.default_int_handler)
     try:
-        return anyio.run(work)
+        result = run_until_stopped(work)
     except RetoldError as error:
         raise fail(str(error)) from error
+    if result is None:
+        raise typer.Abort
+    return result
