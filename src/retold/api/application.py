@@ -36,7 +36,8 @@ from retold.api.limits import BodyLimits
 from retold.api.rate_limits import RateLimits
 from retold.api.request_ids import HEADER as REQUEST_ID
 from retold.api.request_ids import RequestIds
-from retold.api.short_way import ShortWay
+from retold.api.short_way import BodyRoute, ShortWay
+from retold.domain.call_request import WebCallRequest
 
 _PAGES_SEND = (
     "Authorization",
@@ -71,6 +72,20 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 def make_application(context: ApiContext, extra_routes: Sequence[BaseRoute] = ()) -> ASGIApp:
     """The whole API for one server, and further routes that guard themselves (the demo brain)."""
+    application = make_routes(context, extra_routes)
+    shortened = ShortWay(
+        application,
+        {"/v2/get-call": calls.retrieve},
+        {
+            "/v2/create-web-call": BodyRoute(WebCallRequest, web_calls.create_v2),
+            "/v3/create-web-call": BodyRoute(WebCallRequest, web_calls.create_v3),
+        },
+    )
+    return guarded(shortened, context.deps.settings.web_origins)
+
+
+def make_routes(context: ApiContext, extra_routes: Sequence[BaseRoute] = ()) -> FastAPI:
+    """Every route, without what stands in front of them."""
     application = FastAPI(
         title="Retold",
         version=__version__,
@@ -88,9 +103,12 @@ def make_application(context: ApiContext, extra_routes: Sequence[BaseRoute] = ()
     application.include_router(description.router_of(application))
     application.router.routes.extend(extra_routes)
     errors.install(application)
-    shortened = ShortWay(application, {"/v2/get-call": calls.retrieve})
-    asked = _open_to_pages(errors.LastResort(BodyLimits(shortened)), context.deps.settings.web_origins)
-    return RequestIds(asked)
+    return application
+
+
+def guarded(routes: ASGIApp, web_origins: Sequence[str]) -> ASGIApp:
+    """Routes with what holds for all requests: ids, limits, the shape of errors, which web pages may ask."""
+    return RequestIds(_open_to_pages(errors.LastResort(BodyLimits(routes)), web_origins))
 
 
 def _open_to_pages(asked: ASGIApp, origins: Sequence[str]) -> ASGIApp:

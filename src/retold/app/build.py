@@ -51,9 +51,10 @@ log = structlog.stdlib.get_logger()
 
 
 class App:
-    """One server, without its listener; `asgi` and `live` are there while it runs."""
+    """One server, without its listener; what is declared here is there while it runs."""
 
     asgi: ASGIApp
+    context: ApiContext
     live: LiveCalls
     store: Store
 
@@ -107,7 +108,8 @@ class App:
                 responder=self._responder,
                 session=CallSession,
             )
-            self.asgi = self._application(ApiContext(deps, tasks, speech.state))
+            self.context = ApiContext(deps, tasks, speech.state)
+            self.asgi = self._application(self.context)
             tasks.start_soon(self.live.run)
             tasks.start_soon(keep_watch, archive, self.live)
             tasks.start_soon(speech.warm_up)
