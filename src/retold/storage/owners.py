@@ -19,7 +19,7 @@ from retold.clock import Clock
 from retold.errors import StorageError
 from retold.storage.database import Database
 from retold.storage.once import kept_once
-from retold.storage.tables import UNFINISHED, call
+from retold.storage.tables import IS_UNFINISHED, call
 
 FILE_NAME = "server.id"
 HOLD_TIMEOUT_S = 15.0
@@ -80,12 +80,11 @@ class Owners:
     def _take_over(self, connection: Connection) -> int:
         # A connection that was renewed meanwhile has lost the lock.
         self._holds(connection)
-        is_unfinished = call.c.call_status.in_(UNFINISHED)
-        others = select(call.c.server).where(is_unfinished, call.c.server != self._name).distinct()
+        others = select(call.c.server).where(IS_UNFINISHED, call.c.server != self._name).distinct()
         dead = self._long_free(connection, [name for name in connection.scalars(others) if name is not None])
         if not dead:
             return 0
-        taken = update(call).where(is_unfinished, call.c.server.in_(dead)).values(server=self._name)
+        taken = update(call).where(IS_UNFINISHED, call.c.server.in_(dead)).values(server=self._name)
         return connection.execute(taken).rowcount
 
     def _long_free(self, connection: Connection, names: list[str]) -> list[str]:

@@ -32,7 +32,7 @@ from retold.storage.near import near_id
 from retold.storage.numbers import NumberStore
 from retold.storage.owners import Owners
 from retold.storage.sqlite import SqliteBackend
-from retold.storage.tables import UNFINISHED, call, call_body, call_event
+from retold.storage.tables import IS_UNFINISHED, call, call_body, call_event
 
 
 class Store:
@@ -236,7 +236,7 @@ class Store:
 
     async def unfinished_calls(self) -> list[CallRecord]:
         """Every call of this server that is registered or ongoing, oldest first."""
-        wanted = _STORED.where(call.c.call_status.in_(UNFINISHED)).order_by(call.c.sort_ms)
+        wanted = _STORED.where(IS_UNFINISHED).order_by(call.c.sort_ms)
         if self.owners.name is not None:
             wanted = wanted.where(call.c.server == self.owners.name)
         rows = await self._database.read(lambda connection: connection.execute(wanted).all())
@@ -260,7 +260,7 @@ class Store:
 
     async def forget_stray_journals(self) -> int:
         """Delete events of calls that are over; gives how many. They stem from events appended after the end."""
-        over = select(call.c.call_id).where(call.c.call_status.in_(UNFINISHED))
+        over = select(call.c.call_id).where(IS_UNFINISHED)
         strays = delete(call_event).where(call_event.c.call_id.not_in(over))
         return await self._database.write(lambda connection: connection.execute(strays).rowcount, is_essential=True)
 

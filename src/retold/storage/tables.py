@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    literal_column,
     text,
 )
 
@@ -23,9 +24,6 @@ from retold.storage.call_grams import create_with
 
 metadata = MetaData()
 create_with(metadata)
-
-UNFINISHED = ("registered", "ongoing")
-"""The statuses of calls that are still somebody's work."""
 
 org = Table(
     "org",
@@ -97,12 +95,12 @@ call = Table(
     Index("call_by_id", "call_id", unique=True),
     Index("call_by_start", "org_id", "sort_ms", "row_id"),
     Index("call_by_version", "org_id", "agent_id", "agent_version", "sort_ms", "row_id"),
-    Index(
-        "call_unfinished",
-        "call_status",
-        sqlite_where=text("call_status IN ('registered', 'ongoing')"),
-    ),
 )
+
+IS_UNFINISHED = call.c.call_status.in_([literal_column("'registered'"), literal_column("'ongoing'")])
+"""Calls that are still somebody's work. The values are literals: what an index of these rows alone can answer must show
+in the statement itself, or all calls are read."""
+Index("call_unfinished", call.c.call_status, sqlite_where=IS_UNFINISHED)
 
 ALWAYS_SET = ("agent_id", "agent_version", "call_status", "call_type")
 SOMETIMES_SET = (

@@ -1,10 +1,14 @@
 import itertools
+import sqlite3
 import time
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import Engine, event
 
 from retold.clock import SystemClock
 from retold.domain.agent_list import AgentFilter
@@ -231,6 +235,42 @@ async def test_pages_follow_each_other_without_gap_or_repetition(store: Store, o
     assert len(seen) == len(set(seen)) == 9
     known = [names[call_id] for call_id in seen if call_id in names]
     assert known == sorted(names.values(), reverse=order == "descending")
+
+
+async def test_unfinished_calls_are_found_without_reading_the_ended_ones(
+    store: Store, tmp_path: Path, database_url: str | None
+) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    await store.owners.hold()
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await store.forget_stray_journals()
+        await store.unfinished_calls()
+        await store.owners.take_over()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    plans = [
+        plan_of(statement, parameters, tmp_path / "data", database_url)
+        for statement, parameters in asked
+        if "call_status" in statement
+    ]
+    # An SQLite database has no other servers to ask for.
+    assert len(plans) == (2 if database_url is None else 3)
+    assert [plan for plan in plans if "call_unfinished" not in plan] == []
+
+
+def plan_of(statement: str, parameters: Any, data_dir: Path, database_url: str | None) -> str:
+    if database_url is None:
+        with closing(sqlite3.connect(data_dir / "retold.db")) as connection:
+            return "\n".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+    with psycopg.connect(database_url) as connection:
+        # So few calls are best read whole: what counts is that there is another way.
+        connection.execute("SET enable_seqscan = off")
+        return "\n".join(row[0] for row in connection.execute(f"EXPLAIN {statement}".encode(), parameters))
 
 
 async def test_a_folder_that_is_up_to_date_opens_fast(tmp_path: Path, database_url: str | None) -> None:
