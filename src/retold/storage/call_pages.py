@@ -1,8 +1,8 @@
 """One page of list-calls: which index to read, decided by counting a little in each first.
 
 ```
+nothing but what indexes order by    --> read these in order, side by side, until the page is full
 a condition that few calls fulfil    --> look those up and sort them (what is read whole to find them, is read once)
-nothing but what an index orders by  --> read the index in order until the page is full
 many calls fulfil each condition     --> read in order, testing each call, until the page is full;
                                          after Effort.walk calls give up, look up the calls of the narrowest condition
 ```
@@ -12,12 +12,32 @@ No way reads more of the table than the calls that fulfil one of the conditions,
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, null, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+    tuple_,
+    union_all,
+)
 
 from retold.domain.call_query import CallPage, CallQuery, Condition, KeyIs, Place, Present, place_of
 from retold.storage.call_grams import has_grams
 from retold.storage.call_json import CallJson, StoredCall, text_of
-from retold.storage.call_search import BY_START, Order, Source, count_with_key, predicate, source, start_range
+from retold.storage.call_search import (
+    BY_START,
+    Range,
+    Source,
+    count_with_key,
+    is_of_start,
+    place_range,
+    predicate,
+    source,
+)
 from retold.storage.call_tables import call_tombstone
 from retold.storage.tables import call, call_body
 
@@ -28,6 +48,8 @@ class Effort:
 
     few: int = 5_000
     """So many calls are looked up and sorted in a few milliseconds."""
+    stretch: int = 1_000
+    """So many calls are walked at first: most often they fill the page."""
     walk: int = 20_000
     many: int = 200_000
     """Beyond it conditions are not told apart."""
@@ -56,13 +78,21 @@ class CallPageJson:
 
 
 @dataclass(frozen=True, slots=True)
+class _Filter:
+    """A condition, and what it is as SQL (call_search.py)."""
+
+    condition: Condition
+    test: ColumnElement[bool]
+    source: Source | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Search:
     """A query, prepared: all statements are made of it."""
 
     org_id: str
     query: CallQuery
-    sources: tuple[tuple[Condition, Source], ...]
-    tests: tuple[ColumnElement[bool], ...]
+    filters: tuple[_Filter, ...]
     after: Place | None
     effort: Effort
 
@@ -71,15 +101,25 @@ class _Search:
         """One more than the page holds, to see whether calls follow."""
         return self.query.limit + 1
 
+    @property
+    def sources(self) -> list[tuple[_Filter, Source]]:
+        """The conditions whose calls can be looked up."""
+        return [(one, one.source) for one in self.filters if one.source is not None]
+
+    @property
+    def tests(self) -> list[ColumnElement[bool]]:
+        """What must be true of each call."""
+        return [one.test for one in self.filters]
+
     def page(self, found: Select[int, int]) -> Select[int, int]:
-        """What was found, tested, after the place of the page before, in order."""
-        where, key = tuple_(call.c.sort_ms, call.c.row_id), self.after
+        """What was found after the place of the page before, in order."""
+        columns, key = found.selected_columns, self.after
         if key is not None:
-            there = tuple_(literal(key.sort_ms), literal(key.row_id))
+            where, there = tuple_(columns.sort_ms, columns.row_id), tuple_(literal(key.sort_ms), literal(key.row_id))
             found = found.where(where > there if self.query.is_ascending else where < there)
-        order = call.c.sort_ms, call.c.row_id
+        order = columns.sort_ms, columns.row_id
         found = found.order_by(*(column.asc() if self.query.is_ascending else column.desc() for column in order))
-        return found.where(*self.tests).limit(self.wanted).offset(self.query.skip)
+        return found.limit(self.wanted).offset(self.query.skip)
 
 
 def find_page(connection: Connection, org_id: str, query: CallQuery, effort: Effort = _USUAL) -> CallPage:
@@ -106,15 +146,8 @@ def stored_calls(connection: Connection, page: CallPage, *, has_transcripts: boo
 
 def _search(connection: Connection, org_id: str, query: CallQuery, after: Place | None, effort: Effort) -> _Search:
     is_indexed = has_grams(connection)
-    sources = ((one, source(org_id, one, has_grams=is_indexed)) for one in query.conditions)
-    return _Search(
-        org_id,
-        query,
-        tuple((condition, found) for condition, found in sources if found is not None),
-        tuple(predicate(condition) for condition in query.conditions),
-        after,
-        effort,
-    )
+    filters = (_Filter(one, predicate(one), source(org_id, one, has_grams=is_indexed)) for one in query.conditions)
+    return _Search(org_id, query, tuple(filters), after, effort)
 
 
 def _place(connection: Connection, org_id: str, after: str) -> Place | None:
@@ -131,22 +164,21 @@ def _place(connection: Connection, org_id: str, after: str) -> Place | None:
 
 
 def _places(connection: Connection, search: _Search) -> Sequence[tuple[int, int]]:
-    order, effort = _order(search), search.effort
-    if order is None:
-        few = _few(connection, search)
-        if few is not None:
-            return _rows(connection, search.page(few))
-        order = next((found.order for _, found in search.sources if found.order), BY_START)
-        if search.sources:
-            rows = _walked(connection, search, order)
-            if rows is None:
-                rows = _rows(connection, search.page(_looked_up(search, _counts(connection, search, effort.many))))
-            return rows
-        if search.tests:
-            rows = _walked(connection, search, order)
-            if rows is not None or _has_every_call(connection, search):
-                return rows or []
-    return _rows(connection, search.page(_in_order(search, order)))
+    ranges = _sorted_ranges(search)
+    if ranges:
+        return _rows(connection, _side_by_side(search, ranges))
+    few = _few(connection, search)
+    if few is not None:
+        return _rows(connection, search.page(few))
+    rows = _walked(connection, search, _walkway(search))
+    if rows is not None:
+        return rows
+    if search.sources:
+        counts = _counts(connection, search, search.effort.many)
+        return _rows(connection, search.page(_looked_up(search, counts)))
+    if _has_every_call(connection, search):
+        return []
+    return _rows(connection, search.page(_in_order(search, BY_START).where(*search.tests)))
 
 
 def _few(connection: Connection, search: _Search) -> Select[int, int] | None:
@@ -154,62 +186,109 @@ def _few(connection: Connection, search: _Search) -> Select[int, int] | None:
     most = search.effort.few
     counts = _counts(connection, search, most)
     if counts and min(counts) < most:
-        return _looked_up(search, counts)
+        return _looked_up(search, counts, most)
     for _, found in search.sources:
         if found.is_long:
             row_ids = connection.scalars(_ids(found).limit(most)).all()
             if len(row_ids) < most:
-                return _found_by(search, call.c.row_id.in_(row_ids))
+                return _together([_with_ids(search, call.c.row_id.in_(row_ids)).where(*search.tests)])
     return None
 
 
 def _has_every_call(connection: Connection, search: _Search) -> bool:
     """Whether a key that must be absent is there in every call, as a key that is set by a program is."""
-    all_calls = select(func.count()).select_from(_in_order(replace(search, query=CallQuery()), BY_START).subquery())
+    all_calls = select(func.count()).select_from(_in_order(replace(search, filters=()), BY_START).subquery())
     total = connection.scalar(all_calls)
     absent = (one for one in search.query.conditions if isinstance(one, KeyIs) and one.test == Present(False))
     return any(connection.scalar(count_with_key(search.org_id, one)) == total for one in absent)
 
 
-def _order(search: _Search) -> Order | None:
-    """The index that gives just the wanted calls in order, if there is one."""
-    others = [(one, found) for one, found in search.sources if start_range(one) is None]
-    if len(search.sources) < len(search.query.conditions) or len(others) > 1:
-        return None
-    return others[0][1].order if others else BY_START
+# --- in order ---
 
 
-def _in_order(search: _Search, order: Order) -> Select[int, int]:
-    starts = (start_range(one) for one in search.query.conditions)
+def _whole(search: _Search) -> Source | None:
+    """What finds just the wanted calls by ranges alone, if there is anything; the start may narrow it."""
+    others = [one.source for one in search.filters if not is_of_start(one.condition)]
+    if not others:
+        return Source((), (BY_START,), is_sorted=True)
+    return others[0] if len(others) == 1 and others[0] and others[0].ranges else None
+
+
+def _sorted_ranges(search: _Search) -> tuple[Range, ...]:
+    found = _whole(search)
+    return found.ranges if found and found.is_sorted else ()
+
+
+def _walkway(search: _Search) -> Range:
+    """The calls that are walked along: those of a condition if they are in order."""
+    ways = (found.ranges[0] for _, found in search.sources if found.is_sorted and len(found.ranges) == 1)
+    return next(ways, BY_START)
+
+
+def _in_order(search: _Search, way: Range) -> Select[int, int]:
+    places = (place_range(one.condition) for one in search.filters)
     return (
         select(call.c.sort_ms, call.c.row_id)
-        .with_hint(call, f"INDEXED BY {order.index}", "sqlite")
-        .where(call.c.org_id == search.org_id, *order.fixed, *(one for one in starts if one is not None))
+        .with_hint(call, f"INDEXED BY {way.index}", "sqlite")
+        .where(call.c.org_id == search.org_id, *way.tests, *(one for one in places if one is not None))
     )
 
 
-def _walked(connection: Connection, search: _Search, order: Order) -> list[tuple[int, int]] | None:
+def _side_by_side(search: _Search, ranges: Sequence[Range]) -> Select[int, int]:
+    """The page of calls that are in one of the ranges: from each as much as a page may need."""
+    query = search.query
+    ahead = replace(search, query=replace(query, skip=0, limit=query.skip + query.limit))
+    if len(ranges) == 1:
+        ahead = search
+    arms = [ahead.page(_in_order(search, one).where(*search.tests)) for one in ranges]
+    return arms[0] if len(arms) == 1 else search.page(_together(arms))
+
+
+def _walked(connection: Connection, search: _Search, way: Range) -> list[tuple[int, int]] | None:
     """What is found among the next calls, as many as the effort allows; None when that fills no page."""
-    untested = replace(search, tests=())
-    way = untested.page(_in_order(search, order)).limit(1).offset(search.effort.walk + search.query.skip)
-    end = connection.execute(way).first()
-    found = _in_order(search, order)
-    if end is not None:
-        where, last = tuple_(call.c.sort_ms, call.c.row_id), tuple_(literal(end[0]), literal(end[1]))
-        found = found.where(where <= last if search.query.is_ascending else where >= last)
-    rows = _rows(connection, search.page(found))
-    return rows if end is None or len(rows) == search.wanted else None
+    most, skip = search.effort.walk, search.query.skip
+    first = min(search.effort.stretch, most)
+    rest, found = search, list[tuple[int, int]]()
+    # What is skipped is not counted over several stretches.
+    for size in (skip + most,) if skip else (first, most - first):
+        end = connection.execute(rest.page(_in_order(rest, way)).limit(1).offset(size)).first()
+        stretch = _in_order(rest, way).where(*rest.tests)
+        if end is not None:
+            where, last = tuple_(call.c.sort_ms, call.c.row_id), tuple_(literal(end[0]), literal(end[1]))
+            stretch = stretch.where(where <= last if search.query.is_ascending else where >= last)
+        found += _rows(connection, rest.page(stretch))
+        if end is None or len(found) >= search.wanted:
+            return found[: search.wanted]
+        rest = replace(rest, after=Place(end[0], end[1]))
+    return None
 
 
-def _looked_up(search: _Search, counts: Sequence[int]) -> Select[int, int]:
-    """The calls of the narrowest condition."""
-    _, narrowest = search.sources[counts.index(min(counts))]
-    return _found_by(search, call.c.row_id.in_(_ids(narrowest)))
+# --- looked up ---
 
 
-def _found_by(search: _Search, is_found: ColumnElement[bool]) -> Select[int, int]:
+def _looked_up(search: _Search, counts: Sequence[int], most: int | None = None) -> Select[int, int]:
+    """Of the condition that the fewest calls fulfil, fewer than `most`, those that fulfil all others; in no order."""
+    narrowest, found = search.sources[counts.index(min(counts))]
+    if found.ranges:
+        return _together([_in_order(search, one).where(*search.tests) for one in found.ranges])
+    ids = _ids(found) if most is None else _ids(found).limit(_number(most))
+    tests = [one.test for one in search.filters if one is not narrowest or not found.is_exact]
+    return _together([_with_ids(search, call.c.row_id.in_(ids)).where(*tests)])
+
+
+def _with_ids(search: _Search, is_found: ColumnElement[bool]) -> Select[int, int]:
     found = select(call.c.sort_ms, call.c.row_id).with_hint(call, "NOT INDEXED", "sqlite")
     return found.where(is_found, call.c.org_id == search.org_id)
+
+
+def _together(arms: Sequence[Select[int, int]]) -> Select[int, int]:
+    """All calls of these queries, to be sorted as they are.
+
+    A query with an offset is planned by itself: else PostgreSQL, to sort nothing, would read all calls in order.
+    """
+    apart = [one.offset(_number(0)).subquery() for one in arms]
+    found = apart[0] if len(apart) == 1 else union_all(*(select(one) for one in apart)).subquery()
+    return select(found.c.sort_ms, found.c.row_id)
 
 
 def _ids(found: Source) -> Select[int]:
@@ -221,20 +300,25 @@ def _counts(connection: Connection, search: _Search, most: int) -> list[int]:
     """How many calls each source has, counted up to `most`; one that is long to read counts as so many."""
     counted = [
         literal(most) if found.is_long else select(func.count()).select_from(limited).scalar_subquery()
-        for found, limited in ((found, _ids(found).limit(most).subquery()) for _, found in search.sources)
+        for found, limited in ((found, _ids(found).limit(_number(most)).subquery()) for _, found in search.sources)
     ]
     return list(connection.execute(select(*counted)).one()) if counted else []
 
 
 def _total(connection: Connection, search: _Search) -> int:
-    order = _order(search)
-    if order is not None:
-        counted = _in_order(search, order)
+    whole = _whole(search)
+    if whole is not None:
+        counted = _together([_in_order(search, one).where(*search.tests) for one in whole.ranges])
     elif search.sources:
         counted = _looked_up(search, _counts(connection, search, search.effort.many))
     else:
-        counted = _in_order(search, BY_START)
-    return connection.scalar(select(func.count()).select_from(counted.where(*search.tests).subquery())) or 0
+        counted = _in_order(search, BY_START).where(*search.tests)
+    return connection.scalar(select(func.count()).select_from(counted.subquery())) or 0
+
+
+def _number(value: int) -> ColumnElement[int]:
+    """A number that stands in the statement, where PostgreSQL's planner sees it."""
+    return literal_column(str(value))
 
 
 def _rows(connection: Connection, wanted: Select[int, int]) -> list[tuple[int, int]]:

@@ -4,9 +4,10 @@
 condition --> predicate   decides, on a row at hand
          |--> source      the row_ids of all calls that may fulfil it, read from an index; None where no index has them
 ```
-A source may give too many rows, never too few; so the predicate is always applied to what it gives.
+A source may give too many rows, never too few; unless it is exact, the predicate is applied to what it gives.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -18,10 +19,10 @@ from sqlalchemy import (
     Table,
     and_,
     cast,
-    exists,
     false,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -59,11 +60,11 @@ _NUMBER, _BY_NUMBER = call_attribute.c.number_value, "call_attribute_by_number"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """An index that gives an organisation's calls in the order of lists, where these things are true of a call."""
+class Range:
+    """A range of an index of `call`, which holds the place in lists too: the calls of it for which these are true."""
 
     index: str
-    fixed: tuple[ColumnElement[bool], ...] = ()
+    tests: tuple[ColumnElement[bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,19 @@ class Source:
 
     arms: tuple[Select[int], ...]
     """Queries for `row_id`, each a range of an index; a call may come twice."""
-    order: Order | None = None
-    """The same calls in the order of lists."""
+    ranges: tuple[Range, ...] = ()
+    """The same calls, each once and no others, where indexes of `call` have them."""
+    is_sorted: bool = False
+    """Whether each of the ranges is in the order of lists."""
+    is_exact: bool = False
+    """Whether the arms, too, find only calls that fulfil the condition."""
     is_long: bool = False
     """Whether all of an index's range is read to find even one: it has no order for what is looked for."""
 
 
-BY_START = Order("call_by_start")
+BY_START = Range("call_by_start")
+MAX_SORTED = 20
+"""So many ranges are read side by side: each costs a page's length."""
 
 
 def predicate(condition: Condition) -> ColumnElement[bool]:
@@ -89,11 +96,12 @@ def predicate(condition: Condition) -> ColumnElement[bool]:
         case AgentIs(choices=choices):
             return or_(false(), *(_is_agent(one) for one in choices))
         case KeyIs(keys=keys, key=key, test=Present(is_present=False)):
-            return ~_has_key(keys, key)
+            return _one_of(call_attribute, *_is_key(keys, key)).is_(None)
         case KeyIs(keys=keys, key=key, test=test):
-            return _has_key(keys, key, or_(false(), *(one.test for one in _value_ranges(test))))
+            is_value = or_(false(), *(one.test for one in _value_ranges(test)))
+            return _one_of(call_attribute, *_is_key(keys, key), is_value).is_not(None)
         case ToolUsed():
-            return exists().where(call_tool.c.row_id == call.c.row_id, *_tool_tests(condition).values())
+            return _one_of(call_tool, *_tool_tests(condition).values()).is_not(None)
         case _:
             assert_never(condition)
 
@@ -117,11 +125,27 @@ def source(org_id: str, condition: Condition, *, has_grams: bool) -> Source | No
             assert_never(condition)
 
 
-def start_range(condition: Condition) -> ColumnElement[bool] | None:
-    """What a condition on the start says of the place in lists; None for other conditions."""
-    if isinstance(condition, FieldIs) and condition.field is CallField.START_TIMESTAMP:
-        return or_(false(), *_ranges(call.c.sort_ms, condition.test))
-    return None
+def is_of_start(condition: Condition) -> bool:
+    """Whether it is the start that a condition is on: all the calls that fulfil it stand together in lists."""
+    return isinstance(condition, FieldIs) and condition.field is CallField.START_TIMESTAMP
+
+
+def place_range(condition: Condition) -> ColumnElement[bool] | None:
+    """What a condition says of the place in lists; None for nothing."""
+    match condition:
+        case FieldIs(field=CallField.START_TIMESTAMP, test=test):
+            return or_(false(), *_ranges(call.c.sort_ms, test))
+        case FieldIs(field=CallField.END_TIMESTAMP, test=Between(upper=float() | int() as last)):
+            return _ends_by(last)
+        case FieldIs(field=CallField.END_TIMESTAMP, test=OneOf(values=(float() | int() as last,))):
+            return _ends_by(last)
+        case _:
+            return None
+
+
+def _ends_by(last: float) -> ColumnElement[bool]:
+    # No call ends before it starts, or before it is made if it never starts (calls/finish.py): its place is no later.
+    return call.c.sort_ms <= _bound(last)
 
 
 def _field_source(org_id: str, condition: FieldIs) -> Source | None:
@@ -130,14 +154,21 @@ def _field_source(org_id: str, condition: FieldIs) -> Source | None:
         case CallField.CALL_ID:
             # All calls but one are no help.
             ranges = [] if isinstance(test, Unlike) else _ranges(call.c.call_id, test)
-            return Source(_arms(call, "call_by_id", org_id, ranges)) if ranges else None
+            return Source(_arms(call, "call_by_id", org_id, ranges), is_exact=True) if ranges else None
         case CallField.START_TIMESTAMP:
             # A call that has started is sorted by its start.
             return Source(_arms(call, "call_by_start", org_id, _ranges(call.c.sort_ms, test)))
         case field:
-            index, ranges = f"call_by_{field.value}", _ranges(call.c[field.value], test)
-            is_one = isinstance(test, OneOf) and len(test.values) == 1
-            return Source(_arms(call, index, org_id, ranges), Order(index, (ranges[0],)) if is_one else None)
+            return _range_source(org_id, f"call_by_{field.value}", call.c[field.value], test)
+
+
+def _range_source(org_id: str, index: str, column: ColumnElement[Any], test: Test) -> Source:
+    tests = _ranges(column, test)
+    arms = _arms(call, index, org_id, tests)
+    if isinstance(test, OneOf) and 1 <= len(set(test.values)) <= MAX_SORTED:
+        values = dict.fromkeys(test.values)
+        return Source(arms, tuple(Range(index, (column == _bound(one),)) for one in values), is_sorted=True)
+    return Source(arms, tuple(Range(index, (one,)) for one in tests))
 
 
 def _piece_source(org_id: str, condition: FieldIs, *, has_grams: bool) -> Source | None:
@@ -238,13 +269,19 @@ def _is_agent(one: AgentVersions) -> ColumnElement[bool]:
 
 
 def _agent_source(org_id: str, choices: tuple[AgentVersions, ...]) -> Source:
-    if len(choices) != 1:
-        ids = call.c.agent_id.in_([one.agent_id for one in choices])
-        return Source(_arms(call, "call_by_agent_id", org_id, [ids]))
-    [one] = choices
-    index = "call_by_version" if one.versions else "call_by_agent_id"
-    order = Order(index, (_is_agent(one),)) if len(one.versions) <= 1 else None
-    return Source(_arms(call, index, org_id, [_is_agent(one)]), order)
+    arms = _arms(call, "call_by_agent_id", org_id, [call.c.agent_id.in_([one.agent_id for one in choices])])
+    ranges = tuple(_agent_ranges(choices))
+    return Source(arms, ranges, is_sorted=True) if 1 <= len(ranges) <= MAX_SORTED else Source(arms)
+
+
+def _agent_ranges(choices: tuple[AgentVersions, ...]) -> Iterator[Range]:
+    """Ranges of which none has a call of another."""
+    whole = dict.fromkeys(one.agent_id for one in choices if not one.versions)
+    for agent_id in whole:
+        yield Range("call_by_agent_id", (call.c.agent_id == agent_id,))
+    versions = ((one.agent_id, version) for one in choices if one.agent_id not in whole for version in one.versions)
+    for agent_id, version in dict.fromkeys(versions):
+        yield Range("call_by_version", (call.c.agent_id == agent_id, call.c.agent_version == version))
 
 
 # --- keyed values ---
@@ -254,8 +291,13 @@ def _is_key(keys: str, key: str) -> tuple[ColumnElement[bool], ...]:
     return call_attribute.c.kind == keys, call_attribute.c.key == key
 
 
-def _has_key(keys: str, key: str, *tests: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(call_attribute.c.row_id == call.c.row_id, *_is_key(keys, key), *tests)
+def _one_of(table: Table, *tests: ColumnElement[bool]) -> ColumnElement[Any]:
+    """The row_id of a call that has such a row in another table; NULL of one that has none.
+
+    A value and no EXISTS: PostgreSQL would turn that round, and read all such rows there are before the first call.
+    """
+    having = select(table.c.row_id).where(table.c.row_id == call.c.row_id, *tests)
+    return having.limit(literal_column("1")).correlate(call).scalar_subquery()
 
 
 def _key_source(org_id: str, condition: KeyIs) -> Source:
@@ -264,7 +306,8 @@ def _key_source(org_id: str, condition: KeyIs) -> Source:
     for one in _value_ranges(condition.test):
         arms += _arms(call_attribute, one.index, org_id, [and_(is_key, one.test)])
     is_long = isinstance(condition.test, TextPart) and condition.test.op is not TextOp.STARTS_WITH
-    return Source(tuple(arms) or (select(call_attribute.c.row_id).where(false()),), is_long=is_long)
+    none = select(call_attribute.c.row_id).where(false())
+    return Source(tuple(arms) or (none,), is_exact=True, is_long=is_long)
 
 
 def count_with_key(org_id: str, condition: KeyIs) -> Select[int]:
@@ -335,4 +378,4 @@ def _tool_source(org_id: str, wanted: ToolUsed) -> Source:
     ranges = [tests.get(column, true())]
     if column == "latency_ms" and wanted.latency_ms is not None:
         ranges = _ranges(call_tool.c.latency_ms, wanted.latency_ms)
-    return Source(_arms(call_tool, f"call_tool_by_{column}", org_id, ranges))
+    return Source(_arms(call_tool, f"call_tool_by_{column}", org_id, ranges), is_exact=len(tests) <= 1)
