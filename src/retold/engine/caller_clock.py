@@ -3,8 +3,10 @@
 Sockets deliver in bursts, so arrival times say little; the caller's own sample count says when a sound was made.
 Only two things move the count: a *gap* (the caller sent nothing for a while; what follows belongs
 later) and a caller whose clock runs ahead of ours. After a stall it is not yet known whether a gap or a
-late burst follows: chunks are held for a moment and then laid where they belong.
+late burst follows: chunks are held for a moment and then laid where they belong. So are those that come together at the
+beginning: they waited while the call was made ready, and were spoken before they arrived.
 
+    BEGUN --chunk that comes at its own pace, or HOLD_MS--> FLOWING (what was held ends when the last of it arrived)
     FLOWING --chunk later than STALL_MS--> HELD --burst caught up--> FLOWING (same count: it was only late)
                                             '--real time for HOLD_MS--> FLOWING (count jumps: it was a gap)
 """
@@ -43,18 +45,20 @@ class CallerClock:
     _next_sample: int | None = None
     _held: list[bytes] = field(default_factory=list[bytes])
     _held_since_ms: float = 0.0
+    _held_until_ms: float = 0.0
     _settled_ms: float = 0.0
 
     def place(self, pcm: bytes, now_ms: float, *, is_speech: bool = False) -> list[Placed]:
-        """Where each chunk that is ready lies; empty while chunks are held after a stall.
+        """Where each chunk that is ready lies; empty while chunks are held at the beginning or after a stall.
 
         `is_speech` tells whether the caller is known to be speaking.
         """
+        if self._next_sample is None:
+            if self._comes_with_the_first(pcm, now_ms):
+                return []
+            return [*self._begin(), *self.place(pcm, now_ms, is_speech=is_speech)]
         samples = len(pcm) // 2
         arrived_at = self._sample(now_ms) - samples
-        if self._next_sample is None:
-            self._next_sample, self._settled_ms = max(0, arrived_at), now_ms + SETTLE_MS
-            return [self._lay(pcm)]
         if self._held:
             self._held.append(pcm)
             return self._release(now_ms)
@@ -64,6 +68,25 @@ class CallerClock:
         surplus = self._surplus(samples, now_ms, is_speech=is_speech)
         self.dropped_samples += min(surplus, samples)
         return [self._lay(pcm[2 * surplus :])] if surplus < samples else []
+
+    def _comes_with_the_first(self, pcm: bytes, now_ms: float) -> bool:
+        """Hold a chunk that is the first, or comes with those before it in less than half its time."""
+        if not self._held:
+            self._held_since_ms = now_ms
+        elif now_ms - self._held_since_ms >= HOLD_MS or 2 * self._sample(now_ms - self._held_until_ms) >= len(pcm) // 2:
+            return False
+        self._held.append(pcm)
+        self._held_until_ms = now_ms
+        return True
+
+    def _begin(self) -> list[Placed]:
+        """Lay what was held so that it ends when the last of it arrived; nothing lies before the call."""
+        pcm, self._held = b"".join(self._held), []
+        samples, arrived = len(pcm) // 2, self._sample(self._held_until_ms)
+        self._next_sample, self._settled_ms = max(0, arrived - samples), self._held_until_ms + SETTLE_MS
+        early = max(0, samples - arrived)
+        self.dropped_samples += early
+        return [self._lay(pcm[2 * early :])] if early < samples else []
 
     def _surplus(self, samples: int, now_ms: float, *, is_speech: bool) -> int:
         ahead = (self._next_sample or 0) + samples - self._sample(now_ms)

@@ -56,10 +56,40 @@ def test_the_first_chunk_ends_when_it_arrives() -> None:
     assert steady(3, first_ms=170).starts_ms() == [150, 170, 190]
 
 
-def test_a_first_chunk_from_before_the_call_lies_at_its_start_and_those_after_it_lie_right() -> None:
+def test_of_a_first_chunk_from_before_the_call_its_end_is_laid_and_those_after_it_lie_right() -> None:
     line = steady(3, first_ms=5)
-    assert line.starts_ms() == [0, CHUNK_MS, 5 + CHUNK_MS]
+    assert line.starts_ms() == [0, 5, 5 + CHUNK_MS]
     assert line.clock.dropped_samples == (CHUNK_MS - 5) * RATE / 1000
+
+
+def test_what_was_said_while_the_call_was_made_ready_lies_where_it_was_said() -> None:
+    line = Line()
+    for number in range(20):
+        line.arrive(number, max(260, (number + 1) * CHUNK_MS))
+    sound = b"".join(placed.pcm for placed in line.placed)
+    assert line.placed[0].start_sample == 0
+    assert sound == b"".join(chunk(number) for number in range(20))
+    assert line.clock.dropped_samples == 0
+
+
+def test_of_what_was_said_before_the_call_nothing_is_laid() -> None:
+    line = Line()
+    for number in range(10):
+        line.arrive(number, 50)
+    line.arrive(10, 70)
+    assert [(placed.start_sample, len(placed.pcm) // 2) for placed in line.placed] == [
+        (0, 50 * RATE // 1000),
+        (50 * RATE // 1000, SAMPLES),
+    ]
+    assert line.placed[0].pcm[-2 * SAMPLES :] == chunk(9)
+    assert line.clock.dropped_samples == (200 - 50) * RATE // 1000
+
+
+def test_who_never_comes_at_his_own_pace_is_heard_all_the_same() -> None:
+    line = Line()
+    for number in range(int(HOLD_MS) + 1):
+        line.arrive(number, 5_001 + number)
+    assert line.starts_ms()[0] == 5_000 + HOLD_MS - HOLD_MS * CHUNK_MS
 
 
 def test_jitter_does_not_move_anything() -> None:
@@ -95,11 +125,11 @@ def test_chunks_are_held_no_longer_than_needed() -> None:
 
 
 def test_a_caller_that_runs_ahead_is_held_back() -> None:
-    line = steady(1)
-    laid = [line.arrive(number, 20, is_speech=True) for number in range(1, 20)]
+    line = steady(2)
+    laid = [line.arrive(number, 40, is_speech=True) for number in range(2, 20)]
     assert sum(laid) == MAX_AHEAD_MS / CHUNK_MS
-    assert line.clock.dropped_samples == (19 - sum(laid)) * SAMPLES
-    assert line.arrive(99, 60, is_speech=True) == 1
+    assert line.clock.dropped_samples == (18 - sum(laid)) * SAMPLES
+    assert line.arrive(99, 80, is_speech=True) == 1
 
 
 def test_once_settled_the_count_stands_although_a_chunk_comes_sooner() -> None:
