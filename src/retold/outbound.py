@@ -133,6 +133,7 @@ class Outbound:
                 ping_interval=_PROTOCOL_PING_S,
                 max_size=MAX_MESSAGE_BYTES,
                 compression=None,
+                create_connection=_Connection,
             )
         except BaseException:
             tcp.close()
@@ -156,6 +157,15 @@ class Outbound:
             except OSError as error:
                 failure = error
         raise failure
+
+
+class _Connection(ClientConnection):
+    """A connection that is freed when it is over."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the parser: it and what it parses for hold each other, and would wait for the garbage collector."""
+        super().connection_lost(exc)
+        self.protocol.parser.close()
 
 
 class _DirectConnect(connect):

@@ -39,8 +39,9 @@ class DirectWebSockets(WebSocketsSansIOProtocol):
         self._take(chunk)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take the offer back: a scope and a connection that hold each other outlive the call."""
+        """Take the offer back and stop the parser: a connection and what refers to it outlive the call together."""
         super().connection_lost(exc)
+        self.conn.parser.close()
         if self._is_offered:
             cast("dict[str, Any]", self.scope)["extensions"].pop(DIRECT)
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from retold.domain.agent import Agent, AgentTag, ResolvedAgent
 from retold.domain.response_engine import CustomLlm, engine_id
@@ -16,6 +16,12 @@ from retold.storage.resource_tables import agent, agent_tag
 from retold.storage.versions import VersionedRows
 
 VERSIONS = VersionedRows(agent, "agent_id")
+# Made once: each call asks for it.
+_TAGS = (
+    select(agent_tag)
+    .where(agent_tag.c.org_id == bindparam("org"), agent_tag.c.agent_id.in_(bindparam("agents", expanding=True)))
+    .order_by(agent_tag.c.agent_id, agent_tag.c.assigned_ms.desc(), agent_tag.c.tag)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +95,9 @@ def is_used(connection: Connection, org_id: OrgId, engine: str) -> str | None:
 
 def tags_of(connection: Connection, org_id: OrgId, agent_ids: Sequence[str]) -> list[NamedTag]:
     """All tags of these agents; of each agent, the one that was assigned last comes first."""
-    wanted = (
-        select(agent_tag)
-        .where(agent_tag.c.org_id == org_id, agent_tag.c.agent_id.in_(set(agent_ids)))
-        .order_by(agent_tag.c.agent_id, agent_tag.c.assigned_ms.desc(), agent_tag.c.tag)
-    )
     return [
         NamedTag(row.agent_id, row.tag, AgentTag(row.version, json.loads(row.dynamic_variables)))
-        for row in connection.execute(wanted)
+        for row in connection.execute(_TAGS, {"org": org_id, "agents": list(set(agent_ids))})
     ]
 
 

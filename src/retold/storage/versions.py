@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, select, update
 
 from retold.domain.version_reference import LATEST, LATEST_PUBLISHED
 from retold.ids import OrgId
@@ -16,6 +16,17 @@ class VersionedRows:
     def __init__(self, table: Table, resource_id: str) -> None:
         self.table = table
         self.resource_id = table.c[resource_id]
+        # Made once: one call asks for two, and what making them leaves behind waits for the garbage collector.
+        columns = table.c
+        one = select(columns.body).where(columns.org_id == bindparam("org"), self.resource_id == bindparam("resource"))
+        newest_first = columns.version.desc()
+        # A published version does not change: its last change is its publication.
+        last_published = columns.last_modification_timestamp.desc()
+        self._numbered = one.where(columns.version == bindparam("number"))
+        self._named = {
+            LATEST: one.order_by(newest_first).limit(1),
+            LATEST_PUBLISHED: one.where(columns.is_published).order_by(last_published, newest_first).limit(1),
+        }
 
     def of(self, org_id: OrgId, resource_id: str) -> ColumnElement[bool]:
         """The condition that holds for all versions of one resource."""
@@ -23,16 +34,11 @@ class VersionedRows:
 
     def body(self, connection: Connection, org_id: OrgId, resource_id: str, reference: int | str) -> str | None:
         """One version: by number, `latest` (the highest number) or `latest_published` (the last published)."""
-        columns = self.table.c
-        wanted = select(columns.body).where(self.of(org_id, resource_id))
+        names = {"org": org_id, "resource": resource_id}
         if isinstance(reference, int):
-            wanted = wanted.where(columns.version == reference)
-        elif reference == LATEST_PUBLISHED:
-            # A published version does not change: its last change is its publication.
-            wanted = wanted.where(columns.is_published).order_by(columns.last_modification_timestamp.desc())
-        elif reference != LATEST:
-            return None
-        return connection.scalar(wanted.order_by(columns.version.desc()).limit(1))
+            return connection.scalar(self._numbered, {**names, "number": reference})
+        wanted = self._named.get(reference)
+        return None if wanted is None else connection.scalar(wanted, names)
 
     def near(self, connection: Connection, org_id: OrgId, resource_id: str) -> str | None:
         """The id of a resource that is almost this one, None without one."""
