@@ -1,17 +1,11 @@
 """Phone numbers by every generation of the official client that can import one."""
 
-import secrets
-
 import pytest
 
 from support.sdk_client import SdkClient, SdkError
-from support.sdk_plans import all_items, every_form, generations, own_agent, own_number, unknown
+from support.sdk_plans import all_items, every_form, fresh_number, generations, own_agent, own_number, unknown
 
 TRUNK = "trunk.example.com"
-
-
-def fresh_number() -> str:
-    return f"+1415{secrets.randbelow(10_000_000):07}"
 
 
 @every_form

@@ -1,7 +1,7 @@
 """What the tests of the official clients share: which clients a test is for, and how each generation says the same."""
 
-import secrets
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 from urllib import request
 
@@ -13,6 +13,8 @@ from support.sdk_client import FORMS, GENERATIONS, Generation, SdkClient, SdkErr
 LLM_URL = "wss://brain.example.com/llm"
 WITHOUT_ENGINES: tuple[Generation, ...] = ("3.9", "4.6", "4.7")
 """Clients that name the agent's LLM websocket directly."""
+
+_NUMBERS = count(5_550_200)
 
 every_form = pytest.mark.parametrize("form", FORMS)
 every_generation = pytest.mark.parametrize("generation", GENERATIONS)
@@ -47,9 +49,14 @@ def own_agent(sdk: SdkClient) -> str:
     return sdk.ask("agent.create", voice_id="default", **brain(sdk))["agent_id"]
 
 
+def fresh_number() -> str:
+    """A phone number that no other test of this process uses."""
+    return f"+1415{next(_NUMBERS):07}"
+
+
 def own_number(sdk: SdkClient) -> str:
     """A phone number that only this test uses, on a trunk that nobody answers at."""
-    number = f"+1415{secrets.randbelow(10_000_000):07}"
+    number = fresh_number()
     sdk.ask("phone_number.import_", phone_number=number, termination_uri="trunk.example.com")
     return number
 
