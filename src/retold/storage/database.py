@@ -20,6 +20,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -33,6 +34,7 @@ from retold.storage.backend import READERS, Backend
 from retold.storage.disk import BALLAST_BYTES, Ballast, Disk, StorageHealth
 from retold.storage.effect import with_note
 from retold.storage.groups import Entry, Groups, Job, Outcome
+from retold.storage.row_reads import RowReads
 from retold.threads import started_pool
 
 T = TypeVar("T")
@@ -94,6 +96,8 @@ class Database:
         self._broken = anyio.Event()
         self._writer, self._reader = await asyncio.to_thread(self._open)
         self._readers = started_pool(READERS, name="retold-read")
+        read_row = partial(self._backend.row, self._reader)
+        self._row_reads = RowReads(read_row, self._readers, self._backend.failure, TIMEOUT_S)
         self._thread.start()
 
     async def close(self) -> None:
@@ -179,7 +183,11 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a reading connection. Raises StorageError."""
-        return await self._in_reader(lambda: self._transact(work))
+        try:
+            with anyio.fail_after(TIMEOUT_S):
+                return await self._loop.run_in_executor(self._readers, self._read, work)
+        except TimeoutError as error:
+            raise StorageError(f"the database did not answer within {TIMEOUT_S:.0f} s; check it") from error
 
     async def read_row(
         self, wanted: Select[*tuple[Any, ...]], values: Mapping[str, str], use: Callable[[Sequence[Any] | None], T]
@@ -188,22 +196,12 @@ class Database:
 
         The query must be one object for the life of the program. Raises StorageError.
         """
-        return await self._in_reader(lambda: use(self._backend.row(self._reader, wanted, values)))
+        return await self._row_reads.row(wanted, values, use)
 
-    async def _in_reader(self, work: Callable[[], T]) -> T:
+    def _read(self, work: Callable[[Connection], T]) -> T:
         try:
-            with anyio.fail_after(TIMEOUT_S):
-                return await self._loop.run_in_executor(self._readers, self._read, work)
-        except TimeoutError as error:
-            raise StorageError(f"the database did not answer within {TIMEOUT_S:.0f} s; check it") from error
-
-    def _transact(self, work: Callable[[Connection], T]) -> T:
-        with self._reader.begin() as connection:
-            return work(connection)
-
-    def _read(self, work: Callable[[], T]) -> T:
-        try:
-            return work()
+            with self._reader.begin() as connection:
+                return work(connection)
         except Exception as error:
             failure = self._backend.failure(error)
             if failure is None:

@@ -4,9 +4,10 @@ Several servers may share one database, so a transaction can collide with anothe
 (REPEATABLE READ), and when somebody else changed the same rows it fails and is tried again.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg import errors
@@ -53,6 +54,9 @@ class PostgresBackend:
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url).set(drivername="postgresql+psycopg")
+        self._compiled: dict[Select[*tuple[Any, ...]], bytes] = {}
+        self._mine = threading.local()
+        self._held: list[psycopg.Connection[Any]] = []
 
     def open(self) -> tuple[Engine, Engine]:
         """The engines; migrates, one server at a time."""
@@ -66,9 +70,31 @@ class PostgresBackend:
         return writer, _engine(self._url, (*_SESSION, *_READ_ONLY), connections=READERS)
 
     def row(self, reader: Engine, wanted: Select[*tuple[Any, ...]], values: Mapping[str, str]) -> Sequence[Any] | None:
-        """The first row of a query, without the round trips of a transaction."""
-        with reader.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            return connection.execute(wanted, values).first()
+        """The first row of a query; each thread keeps a connection for it: the pool asks the server several things."""
+        compiled = self._compiled.get(wanted)
+        if compiled is None:
+            compiled = self._compiled[wanted] = str(wanted.compile(dialect=reader.dialect)).encode()
+        cursor: psycopg.Cursor[Any] | None = getattr(self._mine, "cursor", None)
+        if cursor is not None:
+            try:
+                return cursor.execute(compiled, values, prepare=True).fetchone()
+            except psycopg.Error:
+                # A server that was restarted has closed what rests here: that must not cost the next read.
+                if not cursor.connection.closed:
+                    raise
+                self._mine.cursor = None
+                self._held.remove(cursor.connection)
+        cursor = self._mine.cursor = self._hold(reader).cursor(binary=True)
+        return cursor.execute(compiled, values, prepare=True).fetchone()
+
+    def _hold(self, reader: Engine) -> psycopg.Connection[Any]:
+        pooled = reader.raw_connection()
+        connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
+        pooled.detach()
+        # One statement is a transaction by itself: no round trips to begin and end one.
+        connection.autocommit = True
+        self._held.append(connection)
+        return connection
 
     def turn(self) -> AbstractContextManager[None]:
         """Nothing: the database keeps transactions apart."""
@@ -89,6 +115,8 @@ class PostgresBackend:
 
     def close(self, writer: Engine, reader: Engine) -> None:
         """Close every connection."""
+        for connection in self._held:
+            connection.close()
         reader.dispose()
         writer.dispose()
 

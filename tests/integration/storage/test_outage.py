@@ -10,6 +10,7 @@ from retold.cli.checks import check_database
 from retold.clock import SystemClock
 from retold.errors import StorageAway, StorageError
 from retold.ids import DEFAULT_ORG_ID, CallId
+from retold.storage.call_json import CallJson
 from retold.storage.disk import StorageHealth
 from retold.storage.store import Store
 from support.patience import PATIENCE_S
@@ -77,6 +78,27 @@ async def test_a_restart_between_two_writes_is_not_even_noticed(store: Store, mo
     assert await store.find_call(None, CallId(record.call.call_id)) == record
     await store.create_call(make_record())
     assert store.outages == 0
+
+
+async def test_a_call_is_got_over_a_restart_and_again_after_an_outage(store: Store, mortal: PostgresServer) -> None:
+    record = make_record()
+    await store.create_call(record)
+    call_id = CallId(record.call.call_id)
+
+    async def got() -> CallJson | None:
+        return await store.find_call_json(DEFAULT_ORG_ID, call_id, "http://here")
+
+    before = await got()
+    assert before is not None
+    await anyio.to_thread.run_sync(mortal.stop)
+    await anyio.to_thread.run_sync(mortal.start)
+    assert await got() == before
+    await anyio.to_thread.run_sync(mortal.kill)
+    for _ in range(2):
+        with pytest.raises(StorageAway):
+            await got()
+    await anyio.to_thread.run_sync(mortal.start)
+    assert await got() == before
 
 
 async def test_a_database_that_is_not_there_is_said_at_the_start(tmp_path: Path) -> None:
