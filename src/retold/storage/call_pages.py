@@ -9,7 +9,7 @@ many calls fulfil each condition     --> read in order, testing each call, until
 No way reads more of the table than the calls that fulfil one of the conditions, or Effort.walk.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import (
@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
+    true,
     tuple_,
     union_all,
 )
@@ -49,10 +50,19 @@ class Effort:
     few: int = 5_000
     """So many calls are looked up and sorted in a few milliseconds."""
     stretch: int = 1_000
-    """So many calls are walked at first: most often they fill the page."""
+    """So many calls are walked at first, which most often fills the page; each further stretch is four times longer."""
     walk: int = 20_000
     many: int = 200_000
     """Beyond it conditions are not told apart."""
+
+    def stretches(self, skip: int) -> Iterator[int]:
+        """How many calls are walked at a time; what is skipped is not counted over several stretches."""
+        size = skip + self.walk if skip else self.stretch
+        left = skip + self.walk
+        while left > 0:
+            yield min(size, left)
+            left -= size
+            size *= 4
 
 
 _USUAL = Effort()
@@ -146,7 +156,11 @@ def stored_calls(connection: Connection, page: CallPage, *, has_transcripts: boo
 
 def _search(connection: Connection, org_id: str, query: CallQuery, after: Place | None, effort: Effort) -> _Search:
     is_indexed = has_grams(connection)
-    filters = (_Filter(one, predicate(one), source(org_id, one, has_grams=is_indexed)) for one in query.conditions)
+    filters = (
+        # What is asked so is looked for in no index: PostgreSQL reads the one that is chosen here, as SQLite does.
+        _Filter(one, predicate(one).is_(true()), source(org_id, one, has_grams=is_indexed))
+        for one in query.conditions
+    )
     return _Search(org_id, query, tuple(filters), after, effort)
 
 
@@ -170,12 +184,11 @@ def _places(connection: Connection, search: _Search) -> Sequence[tuple[int, int]
     few = _few(connection, search)
     if few is not None:
         return _rows(connection, search.page(few))
-    rows = _walked(connection, search, _walkway(search))
+    rows = _walked(connection, search)
     if rows is not None:
         return rows
     if search.sources:
-        counts = _counts(connection, search, search.effort.many)
-        return _rows(connection, search.page(_looked_up(search, counts)))
+        return _rows(connection, search.page(_looked_up(search, _all_counts(connection, search))))
     if _has_every_call(connection, search):
         return []
     return _rows(connection, search.page(_in_order(search, BY_START).where(*search.tests)))
@@ -219,10 +232,10 @@ def _sorted_ranges(search: _Search) -> tuple[Range, ...]:
     return found.ranges if found and found.is_sorted else ()
 
 
-def _walkway(search: _Search) -> Range:
-    """The calls that are walked along: those of a condition if they are in order."""
-    ways = (found.ranges[0] for _, found in search.sources if found.is_sorted and len(found.ranges) == 1)
-    return next(ways, BY_START)
+def _ways(search: _Search) -> list[Range]:
+    """The calls that can be walked along: those of each condition of which they are in order."""
+    ways = [found.ranges[0] for _, found in search.sources if found.is_sorted and len(found.ranges) == 1]
+    return ways or [BY_START]
 
 
 def _in_order(search: _Search, way: Range) -> Select[int, int]:
@@ -244,23 +257,35 @@ def _side_by_side(search: _Search, ranges: Sequence[Range]) -> Select[int, int]:
     return arms[0] if len(arms) == 1 else search.page(_together(arms))
 
 
-def _walked(connection: Connection, search: _Search, way: Range) -> list[tuple[int, int]] | None:
+def _walked(connection: Connection, search: _Search) -> list[tuple[int, int]] | None:
     """What is found among the next calls, as many as the effort allows; None when that fills no page."""
-    most, skip = search.effort.walk, search.query.skip
-    first = min(search.effort.stretch, most)
-    rest, found = search, list[tuple[int, int]]()
-    # What is skipped is not counted over several stretches.
-    for size in (skip + most,) if skip else (first, most - first):
-        end = connection.execute(rest.page(_in_order(rest, way)).limit(1).offset(size)).first()
+    rest, ways, found = search, _ways(search), list[tuple[int, int]]()
+    for size in search.effort.stretches(search.query.skip):
+        way, end = _furthest(connection, rest, ways, size)
         stretch = _in_order(rest, way).where(*rest.tests)
         if end is not None:
-            where, last = tuple_(call.c.sort_ms, call.c.row_id), tuple_(literal(end[0]), literal(end[1]))
+            where, last = tuple_(call.c.sort_ms, call.c.row_id), tuple_(*(literal(one) for one in end))
             stretch = stretch.where(where <= last if search.query.is_ascending else where >= last)
         found += _rows(connection, rest.page(stretch))
         if end is None or len(found) >= search.wanted:
             return found[: search.wanted]
-        rest = replace(rest, after=Place(end[0], end[1]))
+        rest, ways = replace(rest, after=Place(*end)), [way]
     return None
+
+
+def _furthest(
+    connection: Connection, search: _Search, ways: Sequence[Range], size: int
+) -> tuple[Range, tuple[int, int] | None]:
+    """The way on which so many calls lead furthest, and the last of them; None for that when there are fewer."""
+    ends: list[tuple[tuple[int, int], Range]] = []
+    for way in ways:
+        rows = _rows(connection, search.page(_in_order(search, way)).limit(1).offset(size))
+        if not rows:
+            return way, None
+        ends.append((rows[0], way))
+    furthest = max if search.query.is_ascending else min
+    end, way = furthest(ends, key=lambda one: one[0])
+    return way, end
 
 
 # --- looked up ---
@@ -305,12 +330,19 @@ def _counts(connection: Connection, search: _Search, most: int) -> list[int]:
     return list(connection.execute(select(*counted)).one()) if counted else []
 
 
+def _all_counts(connection: Connection, search: _Search) -> list[int]:
+    """Counted further only as long as that tells no condition from the others."""
+    counts = _counts(connection, search, search.effort.walk)
+    is_told = counts and min(counts) < search.effort.walk
+    return counts if is_told else _counts(connection, search, search.effort.many)
+
+
 def _total(connection: Connection, search: _Search) -> int:
     whole = _whole(search)
     if whole is not None:
         counted = _together([_in_order(search, one).where(*search.tests) for one in whole.ranges])
     elif search.sources:
-        counted = _looked_up(search, _counts(connection, search, search.effort.many))
+        counted = _looked_up(search, _all_counts(connection, search))
     else:
         counted = _in_order(search, BY_START).where(*search.tests)
     return connection.scalar(select(func.count()).select_from(counted.subquery())) or 0

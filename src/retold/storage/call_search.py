@@ -167,7 +167,8 @@ def _range_source(org_id: str, index: str, column: ColumnElement[Any], test: Tes
     arms = _arms(call, index, org_id, tests)
     if isinstance(test, OneOf) and 1 <= len(set(test.values)) <= MAX_SORTED:
         values = dict.fromkeys(test.values)
-        return Source(arms, tuple(Range(index, (column == _bound(one),)) for one in values), is_sorted=True)
+        one_each = (one for value in values for one in _ranges(column, OneOf((value,))))
+        return Source(arms, tuple(Range(index, (one,)) for one in one_each), is_sorted=True)
     return Source(arms, tuple(Range(index, (one,)) for one in tests))
 
 
@@ -188,8 +189,11 @@ def _arms(table: Table, index: str, org_id: str, ranges: list[ColumnElement[bool
 def _ranges(column: ColumnElement[Any], test: Test) -> list[ColumnElement[bool]]:
     """The ranges of a column in which a test holds; for a text in the middle of values it is all of them."""
     match test:
+        case OneOf(values=(bool(),) as values):
+            return [_is_flag(column, values[0])]
         case OneOf(values=values):
-            return [column.in_([_bound(value) for value in values])]
+            several = [_bound(value) for value in values]
+            return [column == several[0] if len(several) == 1 else column.in_(several)]
         case Unlike(value=value):
             return [column < _bound(value), column > _bound(value)]
         case Between():
@@ -200,6 +204,11 @@ def _ranges(column: ColumnElement[Any], test: Test) -> list[ColumnElement[bool]]
             return [column.is_not(None) if is_present else column.is_(None)]
         case _:
             assert_never(test)
+
+
+def _is_flag(column: ColumnElement[Any], value: Scalar) -> ColumnElement[bool]:
+    # PostgreSQL does not see that what is false is not NULL, and the index has only what is not NULL.
+    return and_(column == value, column.is_not(None))
 
 
 def _holds_text(column: ColumnElement[Any], test: TextPart) -> ColumnElement[bool]:
