@@ -86,14 +86,23 @@ class RowReads:
     # --- a reader's thread ---
 
     def _work(self) -> None:
-        for _ in range(TURN):
-            try:
-                asked = self._line.popleft()
-            except IndexError:
-                break
-            if not asked.answer.done():
-                self._tell(_settle, asked.answer, *self._outcome(asked))
-        self._tell(self._leave)
+        try:
+            for _ in range(TURN):
+                if not self._read_next():
+                    break
+        finally:
+            # Whatever happens: a reader that never left would be missed by all who ask later.
+            self._tell(self._leave)
+
+    def _read_next(self) -> bool:
+        """Whether there was one."""
+        try:
+            asked = self._line.popleft()
+        except IndexError:
+            return False
+        if not asked.answer.done():
+            self._tell(_settle, asked.answer, *self._outcome(asked))
+        return True
 
     def _outcome(self, asked: _Asked) -> tuple[Any, Exception | None]:
         try:
