@@ -121,11 +121,8 @@ def last_audible(pcm: bytes, threshold_dbfs: float = -50.0) -> int | None:
 
 def mix(one: bytes, other: bytes) -> bytes:
     """Add two pieces that start together; the shorter is followed by silence."""
-    first, second = to_samples(one), to_samples(other)
-    total = np.zeros(max(len(first), len(second)), dtype=np.int32)
-    total[: len(first)] += first
-    total[: len(second)] += second
-    return to_pcm(total)
+    size = max(len(one), len(other))
+    return audioop.add(one.ljust(size, b"\0"), other.ljust(size, b"\0"), BYTES_PER_SAMPLE)
 
 
 def interleave(left: bytes, right: bytes) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from retold.domain.call import CallRecord
+from retold.storage.packed import packed
 
 TRANSCRIPT_FIELDS: Final = frozenset(
     {
@@ -66,7 +67,7 @@ def stored_call(record: CallRecord) -> StoredCall:
     """What is stored of a call."""
     body = record.model_dump_json(exclude_none=True, exclude={"call": set(TRANSCRIPT_FIELDS)})
     transcripts = record.call.model_dump_json(exclude_none=True, include=set(TRANSCRIPT_FIELDS))
-    return StoredCall(body, None if transcripts == "{}" else zlib.compress(transcripts.encode(), _LEVEL))
+    return StoredCall(body, None if transcripts == "{}" else packed(transcripts.encode(), _LEVEL))
 
 
 def record_of(stored: StoredCall) -> CallRecord:

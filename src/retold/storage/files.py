@@ -1,13 +1,12 @@
 """The files of finished calls: `files/<files_token>/` under the data folder, and where they are served."""
 
-import gzip
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from retold.crash import crash_point
 from retold.storage.disk import Disk
+from retold.storage.packed import gzipped
 from retold.storage.recordings import MULTI_CHANNEL, RECORDING
 
 PUBLIC_LOG = "public_log.txt"
@@ -35,9 +34,10 @@ def write_log(lines: Iterable[str], data_dir: Path, files_token: str, disk: Disk
     partial = target.with_name(f".{target.name}.part")
     try:
         with partial.open("wb") as file:
-            # Without name and time in its header the file depends on the lines alone.
-            with gzip.GzipFile(filename="", mode="wb", fileobj=_Through(file.fileno(), disk), mtime=0) as packed:
-                packed.writelines(f"{line}\n".encode() for line in lines)
+            size = 0
+            for piece in gzipped(lines):
+                disk.write(file.fileno(), piece, size)
+                size += len(piece)
             disk.fsync(file.fileno())
         crash_point("log_before_rename")
         disk.replace(partial, target)
@@ -50,19 +50,3 @@ def remove_files(data_dir: Path, files_token: str) -> None:
     folder = folder_of(data_dir, files_token)
     if folder.exists():
         shutil.rmtree(folder)
-
-
-class _Through:
-    """The file that gzip writes to, by way of the disk."""
-
-    def __init__(self, fd: int, disk: Disk) -> None:
-        self._fd = fd
-        self._disk = disk
-
-    def write(self, data: bytes | bytearray | memoryview) -> int:
-        self._disk.write(self._fd, data, os.lseek(self._fd, 0, os.SEEK_CUR))
-        os.lseek(self._fd, len(data), os.SEEK_CUR)
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
