@@ -19,8 +19,11 @@ sys.path.append(str(BENCH.parent / "tests"))
 from million_calls import DISTINCT, numbered  # noqa: E402 - after the path is set
 from million_repeat import repeat  # noqa: E402 - after the path is set
 from retold.ids import DEFAULT_ORG_ID  # noqa: E402 - after the path is set
+from retold.storage.call_block_writes import due_blocks, last_certain  # noqa: E402 - after the path is set
 from retold.storage.call_grams import insert_grams  # noqa: E402 - after the path is set
 from retold.storage.call_rows import CallRows  # noqa: E402 - after the path is set
+from retold.storage.call_summaries import summarise  # noqa: E402 - after the path is set
+from retold.storage.call_tables import call_bitmap, call_block, call_span  # noqa: E402 - after the path is set
 from retold.storage.call_writes import remove_call  # noqa: E402 - after the path is set
 from retold.storage.migrations import HEAD  # noqa: E402 - after the path is set
 from retold.storage.postgres import PostgresBackend  # noqa: E402 - after the path is set
@@ -66,17 +69,21 @@ class Place:
 
 @contextmanager
 def place_with(calls: int, *, is_postgres: bool = False) -> Generator[Place]:
-    """A place with this many ended calls: makes what is missing, and takes away what is added meanwhile."""
-    folder = CACHE / f"{HEAD}-{'postgresql' if is_postgres else 'sqlite'}-{calls}"
+    """A place with this many ended calls: makes what is missing, and takes away what is added meanwhile.
+
+    One that an older schema was made for is brought up to date in place; its name keeps telling what it began as.
+    """
+    kind = f"{'postgresql' if is_postgres else 'sqlite'}-{calls}"
+    older = sorted(CACHE.glob(f"[0-9]*-{kind}"))
+    folder = older[-1] if older else CACHE / f"{HEAD}-{kind}"
     folder.mkdir(parents=True, exist_ok=True)
-    for older in CACHE.iterdir():
-        if not older.name.startswith(f"{HEAD}-"):
-            shutil.rmtree(older)
     with _place(folder, is_postgres=is_postgres) as place:
+        _make_tables(place)
         if not (folder / "complete").exists():
             _fill(place, calls)
             (folder / "complete").touch()
         _trim(place, calls)
+        _summarise(place)
         yield place
         _trim(place, calls)
 
@@ -91,7 +98,6 @@ def _place(folder: Path, *, is_postgres: bool) -> Generator[Place]:
 
 
 def _fill(place: Place, calls: int) -> None:
-    _make_tables(place)
     engine = place.engine()
     if place.database_url is None:
         event.listen(engine, "connect", _hurry)
@@ -173,12 +179,34 @@ def _copy(connection: Connection, table: Table, rows: Sequence[RowMapping]) -> N
             copy.write_row([row[name] for name in names])
 
 
+def _summarise(place: Place) -> None:
+    """What a server does in the background, a minute after it is started."""
+    engine = place.engine()
+    with engine.begin() as connection:
+        last_row_id = last_certain(connection)
+    with engine.begin() as connection:
+        due = due_blocks(connection, last_row_id)
+    for number, one in enumerate(due):
+        if number % 50 == 0:
+            _tell(f"{len(due) - number} blocks to summarise")
+        with engine.begin() as connection:
+            summarise(connection, one)
+    if due and place.database_url is not None:
+        _vacuum(engine, call_block, call_span, call_bitmap)
+    engine.dispose()
+
+
 def _settle(engine: Engine) -> None:
     """What PostgreSQL does by itself in time."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         last = select(func.max(call.c.row_id)).scalar_subquery()
         connection.execute(select(func.setval(func.pg_get_serial_sequence("call", "row_id"), last)))
-        for table in TABLES:
+    _vacuum(engine, *TABLES)
+
+
+def _vacuum(engine: Engine, *tables: Table) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in tables:
             _tell(f"vacuum {table.name}")
             connection.execute(text(f'VACUUM ANALYZE "{table.name}"'))
 

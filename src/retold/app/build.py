@@ -44,6 +44,7 @@ from retold.storage.tape import Recorder
 
 _MB = 1024 * 1024
 _HOUSEKEEPING_S = 60.0
+_SUMMARIES_S = 30.0
 _HOUSEKEEPING_TIMEOUT_S = 1.0
 """Nothing waits longer for what is not urgent, least of all the end of the server."""
 
@@ -115,6 +116,7 @@ class App:
             tasks.start_soon(speech.warm_up)
             tasks.start_soon(self._end_when_broken)
             tasks.start_soon(self._keep_house)
+            tasks.start_soon(self._summarise)
             try:
                 yield self
             finally:
@@ -158,6 +160,17 @@ class App:
                 await self.store.idempotency.sweep()
             except StorageError as error:
                 log.warning("old_answers_not_swept", error=str(error))
+
+    async def _summarise(self) -> None:
+        """Sum up the calls of blocks that are over, for lists to read instead of them."""
+        while True:
+            await anyio.sleep(_SUMMARIES_S)
+            try:
+                await self.store.summaries.make_due()
+            except StorageError as error:
+                log.debug("calls_not_summarised", error=str(error))
+            except Exception:  # lists do without summaries: what is wrong with one ends no server
+                log.exception("calls_not_summarised")
 
     async def _write_last_used(self) -> None:
         try:

@@ -4,6 +4,7 @@
 nothing but what indexes order by    --> read these in order, side by side, until the page is full
 a condition that few calls fulfil    --> look those up and sort them (what is read whole to find them, is read once)
 many calls fulfil each condition     --> read in order, testing each call, until the page is full;
+                                         if a stretch has few of them, ask the summaries of blocks (call_blocks.py);
                                          after Effort.walk calls give up, look up the calls of the narrowest condition
 ```
 No way reads more of the table than the calls that fulfil one of the conditions, or Effort.walk.
@@ -27,6 +28,8 @@ from sqlalchemy import (
 )
 
 from retold.domain.call_query import CallPage, CallQuery, Condition, KeyIs, Place, Present, place_of
+from retold.storage.call_bits import BLOCK_CALLS
+from retold.storage.call_blocks import Wanted, find_by_blocks
 from retold.storage.call_grams import has_grams
 from retold.storage.call_json import CallJson, StoredCall, text_of
 from retold.storage.call_search import (
@@ -54,10 +57,11 @@ class Effort:
     walk: int = 20_000
     many: int = 200_000
     """Beyond it conditions are not told apart."""
+    block_calls: int = BLOCK_CALLS
 
     def stretches(self, skip: int) -> Iterator[int]:
         """How many calls are walked at a time; what is skipped is not counted over several stretches."""
-        size = skip + self.walk if skip else self.stretch
+        size = skip + self.walk if skip else self.stretch or self.walk
         left = skip + self.walk
         while left > 0:
             yield min(size, left)
@@ -184,6 +188,15 @@ def _places(connection: Connection, search: _Search) -> Sequence[tuple[int, int]
     few = _few(connection, search)
     if few is not None:
         return _rows(connection, search.page(few))
+    rows = _summed_up(connection, search)
+    return _read_through(connection, search) if rows is None else rows
+
+
+def _read_through(connection: Connection, search: _Search) -> Sequence[tuple[int, int]]:
+    """The page, where neither few calls nor summaries tell where it is."""
+    few = _few_of_long(connection, search)
+    if few is not None:
+        return _rows(connection, search.page(few))
     rows = _walked(connection, search)
     if rows is not None:
         return rows
@@ -198,8 +211,27 @@ def _few(connection: Connection, search: _Search) -> Select[int, int] | None:
     """The calls of a condition that few fulfil; None when there is no such condition."""
     most = search.effort.few
     counts = _counts(connection, search, most)
-    if counts and min(counts) < most:
-        return _looked_up(search, counts, most)
+    return _looked_up(search, counts, most) if counts and min(counts) < most else None
+
+
+def _summed_up(connection: Connection, search: _Search) -> list[tuple[int, int]] | None:
+    """The page, when a walk fills it or summaries tell where its calls are."""
+    rows = _walked(connection, search) if _is_frequent(connection, search) else None
+    wanted = Wanted(search.org_id, search.query, search.tests, search.after)
+    return find_by_blocks(connection, wanted, search.effort.block_calls) if rows is None else rows
+
+
+def _is_frequent(connection: Connection, search: _Search) -> bool:
+    """Whether the first stretch has so many of the calls that a walk is likely to fill the page."""
+    effort = search.effort
+    query = replace(search.query, limit=2 * search.wanted * effort.stretch // effort.walk, skip=0)
+    brief = replace(search, query=query, effort=replace(effort, walk=effort.stretch))
+    return _walked(connection, brief) is not None
+
+
+def _few_of_long(connection: Connection, search: _Search) -> Select[int, int] | None:
+    """The calls of a condition for which much is read to find few."""
+    most = search.effort.few
     for _, found in search.sources:
         if found.is_long:
             row_ids = connection.scalars(_ids(found).limit(most)).all()

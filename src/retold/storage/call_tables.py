@@ -1,6 +1,6 @@
-"""What is kept beside calls: the marks that deleted ones leave."""
+"""What is kept beside calls: the marks that deleted ones leave, and the summaries of blocks (call_bits.py)."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from retold.storage.tables import metadata
 
@@ -14,4 +14,42 @@ call_tombstone = Table(
     Column("sort_ms", BigInteger),
     Column("row_id", BigInteger),
     Index("call_tombstone_by_org", "org_id", "deleted_ms"),
+)
+
+call_block = Table(
+    "call_block",
+    metadata,
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    # One more with each change of a call in it: a summary is of one version.
+    Column("version", Integer, nullable=False),
+    # Whether the summary of this version is complete.
+    Column("is_summarised", Boolean, nullable=False),
+)
+
+call_span = Table(
+    "call_span",
+    metadata,
+    Column("org_id", ForeignKey("org.org_id"), primary_key=True),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    # Where the organisation's calls of the block begin and end in lists.
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    # Whether bitmaps tell of all their keys.
+    Column("has_all_keys", Boolean, nullable=False),
+    Column("calls", LargeBinary, nullable=False),
+    Index("call_span_by_block", "block"),
+    sqlite_with_rowid=False,
+)
+
+call_bitmap = Table(
+    "call_bitmap",
+    metadata,
+    Column("org_id", ForeignKey("org.org_id"), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("calls", LargeBinary, nullable=False),
+    Index("call_bitmap_by_block", "block"),
+    sqlite_with_rowid=False,
 )

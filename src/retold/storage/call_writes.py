@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from retold.domain.call import CallRecord
 from retold.domain.call_query import Place
+from retold.storage.call_block_writes import forget_block_of
 from retold.storage.call_grams import GRAM_FIELDS, delete_grams, insert_grams
 from retold.storage.call_json import StoredCall, record_of
 from retold.storage.call_rows import CallRows, rows_of
@@ -39,6 +40,9 @@ def replace_call(connection: Connection, rows: CallRows, before: CallRecord | No
     if old != {name: rows.call[name] for name in GRAM_FIELDS}:
         delete_grams(connection, row_id, old)
         insert_grams(connection, row_id, rows.call)
+    if before is None or before.call.call_status.is_terminal:
+        # Others are in no summary.
+        forget_block_of(connection, row_id)
 
 
 def remove_call(connection: Connection, call_id: str) -> Place:
@@ -47,6 +51,11 @@ def remove_call(connection: Connection, call_id: str) -> Place:
     delete_grams(connection, row_id, _found_by(connection, row_id))
     # All other tables go with the row.
     connection.execute(delete(call).where(call.c.row_id == row_id))
+    forget_block_of(connection, row_id)
+    newest = connection.scalar(select(func.max(call.c.row_id))) or 0
+    if newest < row_id:
+        # SQLite gives the number again: to the next call, in a block that was over.
+        forget_block_of(connection, newest + 1)
     return Place(sort_ms, row_id)
 
 

@@ -20,6 +20,7 @@ from retold.storage.backend import Backend
 from retold.storage.call_json import CallJson, StoredCall, call_json, list_json, record_of
 from retold.storage.call_pages import WHOLE, CallPageJson, CallShape, find_page, stored_calls
 from retold.storage.call_rows import rows_of
+from retold.storage.call_summaries import Summaries
 from retold.storage.call_writes import insert_call, replace_call, stored_record
 from retold.storage.database import Database
 from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
@@ -48,6 +49,7 @@ class Store:
         self.agents = AgentStore(database)
         self.llms = LlmStore(database)
         self.numbers = NumberStore(database, sealing)
+        self.summaries = Summaries(database)
 
     @classmethod
     async def open(  # noqa: PLR0913 - each a setting of its own, with a default

@@ -11,7 +11,9 @@ from retold.domain.call_filter import ListCallsV3
 from retold.domain.call_query import CallQuery
 from retold.ids import DEFAULT_ORG_ID
 from retold.storage.backend import Backend
+from retold.storage.call_block_writes import Due, claim, due_blocks, forget_block_of, last_certain
 from retold.storage.call_pages import Effort, find_page
+from retold.storage.call_summaries import summarise
 from retold.storage.call_tables import call_tombstone
 from retold.storage.call_writes import insert_call, remove_call
 from retold.storage.migrations import upgrade
@@ -24,11 +26,14 @@ from support.stored_calls import matches, random_call, random_items, rows_for
 
 CALLS = 150
 OTHER_ORG = "org_other"
+BLOCK_CALLS = 64
+"""Five blocks, of which some have a summary: see `sum_up`."""
 EFFORTS = {
-    "usual": Effort(),
-    "walks": Effort(few=0),
-    "walks in stretches": Effort(few=0, stretch=7),
-    "gives up walking": Effort(few=0, stretch=2, walk=5),
+    "usual": Effort(block_calls=BLOCK_CALLS),
+    "walks": Effort(few=0, stretch=20_000, block_calls=BLOCK_CALLS),
+    "walks in stretches": Effort(few=0, stretch=7, block_calls=8),
+    "gives up walking": Effort(few=0, stretch=2, walk=5, block_calls=8),
+    "reads summaries": Effort(few=0, stretch=0, block_calls=BLOCK_CALLS),
 }
 
 
@@ -161,10 +166,21 @@ def database(
             rows = rows_for(call, items, DEFAULT_ORG_ID)
             told.append(Told(call, items, rows.call["sort_ms"], insert_call(connection, rows)))
             insert_call(connection, rows_for({**call, "call_id": f"other_{place}"}, items, OTHER_ORG))
+        sum_up(connection)
         told.sort(key=lambda one: (one.sort_ms, one.row_id), reverse=True)
     with reader.begin() as connection:
         yield connection, told
     backend.close(writer, reader)
+
+
+def sum_up(connection: Connection) -> None:
+    """Two blocks are summarised, one was and has changed, one was begun, and the newest is not over."""
+    # Unfinished calls are part of the data, and a block with one is never due: here nobody finishes them.
+    due = [Due(block, None) for block in range(4)]
+    assert due_blocks(connection, last_certain(connection), BLOCK_CALLS) == []
+    assert [summarise(connection, one, BLOCK_CALLS) for one in due[:3]] == [True] * 3
+    forget_block_of(connection, BLOCK_CALLS + 1, BLOCK_CALLS)
+    assert claim(connection, due[3])
 
 
 def query(criteria: dict[str, Any], **options: Any) -> CallQuery:
@@ -250,7 +266,11 @@ def test_what_is_skipped_is_counted_over_all_ranges(
         assert list(page.row_ids) == expected[skip : skip + 5]
 
 
-@pytest.mark.parametrize("effort", [EFFORTS["usual"], EFFORTS["gives up walking"]], ids=["looks up", "walks"])
+@pytest.mark.parametrize(
+    "effort",
+    [EFFORTS["usual"], EFFORTS["gives up walking"], EFFORTS["reads summaries"]],
+    ids=["looks up", "walks", "reads summaries"],
+)
 @pytest.mark.parametrize("criteria", [{}, *FILTERS, mixed(1), mixed(2)], ids=str)
 def test_no_filter_reads_the_table(
     database: tuple[Connection, list[Told]], criteria: dict[str, Any], effort: Effort

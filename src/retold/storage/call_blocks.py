@@ -1,0 +1,260 @@
+"""Finds calls by the summaries of their blocks: for conditions that many calls fulfil, each or together.
+
+```
+conditions --> bitmaps of each block, combined --> the calls that may fulfil all --> looked at, the first blocks first,
+blocks without a summary -----------------------> all calls of these few blocks ---> until no other can come before
+```
+Bitmaps may hold too many calls, never too few, so each call is tested as everywhere.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal, or_, select, tuple_
+
+from retold.domain.call_query import (
+    AgentIs,
+    CallQuery,
+    Condition,
+    FieldIs,
+    KeyIs,
+    OneOf,
+    Place,
+    Present,
+    Scalar,
+    TextPart,
+)
+from retold.storage.call_bits import BLOCK_CALLS, places, slices_of, slices_of_piece, unpacked
+from retold.storage.call_rows import as_text
+from retold.storage.call_summary import FIELDS, BitmapName, column_is, has_key, has_slice
+from retold.storage.call_tables import call_bitmap, call_block, call_span
+from retold.storage.tables import call
+
+MAX_OPEN_BLOCKS: Final = 4
+"""With more blocks without a summary their calls are too many to be read."""
+MAX_BITMAPS: Final = 40
+"""Bitmaps that are read of each block."""
+MAX_LOOKED_AT: Final = 50_000
+"""To look at so many calls takes as long as the ways without summaries."""
+_NARROWS: Final = 16
+"""Bitmaps that leave more than one call of so many are little help: to walk along an index takes less for each."""
+_FIRST_LOOK, _LONGEST_LOOK = 500, 5_000
+_MAX_SLICES: Final = 6
+"""More of a piece narrow little."""
+
+Found = tuple[int, int]
+"""A call's `sort_ms` and `row_id`: its place in lists."""
+
+
+class Wanted(NamedTuple):
+    """What is looked for; `tests` decide of each row of `call`."""
+
+    org_id: str
+    query: CallQuery
+    tests: Sequence[ColumnElement[bool]]
+    after: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Formula:
+    """Which bitmaps have the calls that may fulfil a condition."""
+
+    ways: tuple[tuple[BitmapName, ...], ...]
+    """A call is in all bitmaps of one of these."""
+    key: BitmapName | None = None
+    """Of a block that does not tell of all keys, and not of this one, any call may be it."""
+    is_absent: bool = False
+    """Just the other calls."""
+
+
+class _Span(NamedTuple):
+    """An organisation's calls of a block."""
+
+    block: int
+    first_ms: int
+    last_ms: int
+    has_all_keys: bool
+    calls: bytes
+
+
+_Bitmaps = dict[BitmapName, dict[int, bytes]]
+
+
+def find_by_blocks(connection: Connection, wanted: Wanted, block_calls: int = BLOCK_CALLS) -> list[Found] | None:
+    """The page's calls and one more, in order; None when summaries are of no use for it."""
+    formulas = [formula for one in wanted.query.conditions if (formula := _formula(one)) is not None]
+    names = {name for one in formulas for way in one.ways for name in way}
+    enough = wanted.query.skip + wanted.query.limit + 1
+    if not formulas or len(names) > MAX_BITMAPS or enough > _LONGEST_LOOK:
+        return None
+    open_blocks = _open_blocks(connection, block_calls)
+    if len(open_blocks) > MAX_OPEN_BLOCKS:
+        return None
+    spans = _spans(connection, wanted)
+    if not all(span.has_all_keys for span in spans):
+        names |= {one.key for one in formulas if one.key is not None}
+    bitmaps: _Bitmaps = {name: _bitmaps(connection, wanted.org_id, name) for name in names}
+    summary = _Summary(spans, formulas, bitmaps, block_calls)
+    places_found = _tested(connection, wanted, _is_in(open_blocks, block_calls), enough)
+    looked_at, most = 0, _FIRST_LOOK
+    while summary.spans and not _is_complete(places_found[:enough], enough, summary.spans[0], wanted.query):
+        row_ids = summary.take(most)
+        looked_at, most = looked_at + len(row_ids), min(2 * most, _LONGEST_LOOK)
+        if summary.spans and (looked_at > MAX_LOOKED_AT or looked_at * _NARROWS > summary.calls_taken):
+            return None
+        if row_ids:
+            more = _tested(connection, wanted, _is_one_of(row_ids), enough)
+            places_found = sorted((*places_found, *more), reverse=not wanted.query.is_ascending)
+    return places_found[wanted.query.skip : enough]
+
+
+def _formula(condition: Condition) -> _Formula | None:
+    """None when bitmaps know nothing of it."""
+    match condition:
+        case FieldIs(field=field, test=OneOf(values=values)) if field.value in FIELDS:
+            return _Formula(tuple((column_is(field.value, value),) for value in values))
+        case AgentIs(choices=choices):
+            return _Formula(tuple((column_is("agent_id", one.agent_id),) for one in choices))
+        case KeyIs(keys=keys, key=key, test=test):
+            having = has_key(keys, key)
+            ways: tuple[tuple[BitmapName, ...], ...] = ((having,),)
+            match test:
+                case OneOf(values=values):
+                    ways = tuple(_slices(condition, _slices_of_value(value)) for value in values)
+                case TextPart(op=op, value=piece):
+                    ways = (_slices(condition, slices_of_piece(op, piece)),)
+                case _:
+                    pass
+            return _Formula(ways, having, is_absent=test == Present(is_present=False))
+        case _:
+            return None
+
+
+def _slices(condition: KeyIs, numbers: frozenset[int]) -> tuple[BitmapName, ...]:
+    """The slices in which a value must be; all that have the key, where slices tell nothing."""
+    slices = (has_slice(condition.keys, condition.key, number) for number in sorted(numbers)[:_MAX_SLICES])
+    return tuple(slices) or (has_key(condition.keys, condition.key),)
+
+
+def _slices_of_value(value: Scalar) -> frozenset[int]:
+    # A number is compared as one: 5 is found in "5.0" too.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return frozenset() if is_number else slices_of(as_text(value) or "")
+
+
+# --- what is stored ---
+
+
+def _open_blocks(connection: Connection, block_calls: int) -> list[int]:
+    """The blocks that have no summary."""
+    newest = (connection.scalar(select(func.max(call.c.row_id))) or 0) // block_calls
+    done = set(
+        connection.scalars(select(call_block.c.block).where(call_block.c.block >= 0, call_block.c.is_summarised))
+    )
+    return [block for block in range(newest + 1) if block not in done]
+
+
+def _spans(connection: Connection, wanted: Wanted) -> deque[_Span]:
+    """The organisation's blocks that may have calls of the page, the first of the list first."""
+    columns = (call_span.c[name] for name in _Span._fields)
+    found = [_Span(*row) for row in connection.execute(select(*columns).where(call_span.c.org_id == wanted.org_id))]
+    after = wanted.after
+    if wanted.query.is_ascending:
+        found = [one for one in found if after is None or one.last_ms >= after.sort_ms]
+        return deque(sorted(found, key=lambda one: one.first_ms))
+    found = [one for one in found if after is None or one.first_ms <= after.sort_ms]
+    return deque(sorted(found, key=lambda one: -one.last_ms))
+
+
+def _bitmaps(connection: Connection, org_id: str, name: BitmapName) -> dict[int, bytes]:
+    """One bitmap of every block that has it."""
+    is_it = (call_bitmap.c[column] == value for column, value in name._asdict().items())
+    found = select(call_bitmap.c.block, call_bitmap.c.calls).where(call_bitmap.c.org_id == org_id, *is_it)
+    return {row[0]: row[1] for row in connection.execute(found)}
+
+
+# --- which calls may be it ---
+
+
+@dataclass(slots=True)
+class _Summary:
+    """What bitmaps tell of an organisation's calls: which of them may fulfil all conditions."""
+
+    spans: deque[_Span]
+    """The blocks that were not taken yet."""
+    formulas: Sequence[_Formula]
+    bitmaps: _Bitmaps
+    block_calls: int
+    calls_taken: int = 0
+    """The calls of the blocks that were."""
+
+    def take(self, most: int) -> list[int]:
+        """The `row_id`s that may be it in the next blocks, as many blocks as give about `most`."""
+        row_ids: list[int] = []
+        while self.spans and len(row_ids) < most:
+            span = self.spans.popleft()
+            calls = unpacked(span.calls, self.block_calls)
+            self.calls_taken += calls.bit_count()
+            row_ids += [span.block * self.block_calls + place for place in places(self._candidates(span, calls))]
+        return row_ids
+
+    def _candidates(self, span: _Span, calls: int) -> int:
+        bits = calls
+        for formula in self.formulas:
+            key = formula.key
+            if key is not None and not span.has_all_keys and span.block not in self.bitmaps[key]:
+                continue
+            any_way = 0
+            for way in formula.ways:
+                any_way |= self._in_all(span.block, way)
+            bits &= calls & ~any_way if formula.is_absent else any_way
+            if not bits:
+                break
+        return bits
+
+    def _in_all(self, block: int, names: Sequence[BitmapName]) -> int:
+        bits = -1
+        for name in names:
+            stored = self.bitmaps[name].get(block)
+            if stored is None:
+                return 0
+            bits &= unpacked(stored, self.block_calls)
+        return bits
+
+
+# --- looking at them ---
+
+
+def _tested(connection: Connection, wanted: Wanted, is_candidate: ColumnElement[bool], most: int) -> list[Found]:
+    """The first of the candidates that are wanted, in order."""
+    place, after, is_ascending = tuple_(call.c.sort_ms, call.c.row_id), wanted.after, wanted.query.is_ascending
+    found = select(call.c.sort_ms, call.c.row_id).with_hint(call, "NOT INDEXED", "sqlite")
+    found = found.where(is_candidate, call.c.org_id == wanted.org_id, *wanted.tests)
+    if after is not None:
+        there = tuple_(literal(after.sort_ms), literal(after.row_id))
+        found = found.where(place > there if is_ascending else place < there)
+    # The offset keeps planners from reading an index in order instead, in the hope of finding some soon.
+    inner = found.offset(0).subquery()
+    order = (inner.c.sort_ms, inner.c.row_id)
+    ordered = select(*order).order_by(*(column.asc() if is_ascending else column.desc() for column in order))
+    return [(row[0], row[1]) for row in connection.execute(ordered.limit(most))]
+
+
+def _is_in(blocks: Sequence[int], block_calls: int) -> ColumnElement[bool]:
+    ranges = (call.c.row_id.between(block * block_calls, (block + 1) * block_calls - 1) for block in blocks)
+    return or_(*ranges) if blocks else call.c.row_id.in_(())
+
+
+def _is_one_of(row_ids: list[int]) -> ColumnElement[bool]:
+    # Numbers in the text of the statement: to bind each of thousands takes longer than to look them up.
+    return call.c.row_id.in_(bindparam(None, row_ids, expanding=True, literal_execute=True))
+
+
+def _is_complete(places_found: Sequence[Found], enough: int, span: _Span, query: CallQuery) -> bool:
+    """Whether no call of the blocks from this one on can come before the last of those that are wanted."""
+    if len(places_found) < enough:
+        return False
+    last_ms = places_found[-1][0]
+    return last_ms < span.first_ms if query.is_ascending else last_ms > span.last_ms
