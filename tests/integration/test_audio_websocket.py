@@ -20,6 +20,8 @@ pytestmark = pytest.mark.anyio
 
 REJOIN_MS = 6_000
 """Longer than anybody stands still."""
+LEAST_AHEAD_MS = 100 - 40
+"""The server's lead, less a message of two frames that did not fit into it."""
 GREETING = "hello this is a rather long greeting that goes on for quite a while so there is time to interrupt it"
 FIRST_TONE_HZ = 300
 
@@ -100,8 +102,8 @@ def audio_ms(client: AudioClient, rate_hz: int = 24_000) -> float:
 
 async def test_agent_audio_is_never_more_than_300_ms_ahead(server: ServerProcess) -> None:
     async with house(server) as place:
-        ahead_ms = await undisturbed(lambda: max_ahead_ms(place), lambda seen_ms: seen_ms <= 300)
-    assert 100 <= ahead_ms <= 300
+        ahead_ms = await undisturbed(lambda: max_ahead_ms(place), lambda seen_ms: LEAST_AHEAD_MS < seen_ms <= 300)
+    assert LEAST_AHEAD_MS < ahead_ms <= 300
 
 
 @pytest.mark.alone
