@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select
 
+from retold.clock import Clock
 from retold.domain.agent import Agent, AgentTag, ResolvedAgent
 from retold.domain.agent_list import CHANNEL, AgentFilter
 from retold.domain.page import Page, PageQuery
@@ -13,6 +14,7 @@ from retold.domain.version_reference import LATEST, parse_version, unknown_agent
 from retold.errors import NotFound, PreconditionFailed
 from retold.ids import OrgId
 from retold.storage import agent_rows, llm_rows
+from retold.storage.agent_cache import AgentCache, AgentReference
 from retold.storage.agent_rows import VERSIONS
 from retold.storage.database import Database
 from retold.storage.drafts import draft_agent, publish_llm
@@ -28,8 +30,10 @@ class AgentStore:
     raise InvalidRequest when it is malformed and NotFound when it is not there.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
+        self._cache = AgentCache(clock)
 
     async def save(self, org_id: OrgId, one: Agent) -> None:
         """Keep this version of an agent, in place of what was kept of it."""
@@ -45,10 +49,13 @@ class AgentStore:
 
     async def resolve(self, org_id: OrgId, agent_id: str, reference: int | str | None = None) -> ResolvedAgent:
         """The version that a reference means, with the tag it was found by or has."""
-        parsed = parse_version(reference)
-        return await self._database.read(
-            lambda connection: agent_rows.resolve_agent(connection, org_id, agent_id, parsed)
-        )
+        asked = AgentReference(org_id, agent_id, parse_version(reference))
+        changes, read_ms = self._database.changes, self._clock.monotonic_ms()
+        found = self._cache.fresh(asked, changes)
+        if found is None:
+            found = await self._database.read(lambda connection: agent_rows.resolve_agent(connection, *asked))
+            self._cache.keep(asked, found, read_ms=read_ms, changes=changes)
+        return found
 
     async def find(self, org_id: OrgId, agent_id: str, reference: int | str | None = None) -> Agent | None:
         """The version that a reference means, None when it is not there."""

@@ -85,6 +85,7 @@ class Database:
         self._is_retrying = False
         self._owes_scrub = False
         self._outages = 0
+        self._changes = 0
         self._looked_ms = self._began_ms = clock.monotonic_ms()
         self._health = StorageHealth.OK
         self._waiting = asyncio.Semaphore(MAX_WAITING_JOBS)
@@ -124,20 +125,32 @@ class Database:
         return self._outages
 
     @property
+    def changes(self) -> int:
+        """Counts the groups, from when each is committed, that may have changed something else than calls."""
+        return self._changes
+
+    @property
     def broken(self) -> anyio.Event:
         """Set on the event loop once a write has failed for good."""
         return self._broken
 
     async def write(
-        self, work: Callable[[Connection], T], *, is_essential: bool = False, is_erasing: bool = False
+        self,
+        work: Callable[[Connection], T],
+        *,
+        is_essential: bool = False,
+        is_erasing: bool = False,
+        is_of_calls: bool = False,
     ) -> T:
         """Run `work` in the next group; returns once it is committed with fsync.
 
         `is_essential` work may use the ballast of a full disk. What `is_erasing` work deletes is gone from the files
-        too, as soon as no reader looks at what was before. Raises what `work` raises, or StorageError.
+        too, as soon as no reader looks at what was before. Work that `is_of_calls` changes nothing but calls. Raises
+        what `work` raises, or StorageError.
         """
         with with_note(work) as noted:
-            return cast("T", await self._done(noted, is_essential=is_essential, is_erasing=is_erasing))
+            job = Job(noted, is_essential, self._loop.create_future(), is_erasing, is_of_calls)
+            return cast("T", await self._done(job))
 
     def append(self, entry: Entry) -> int | None:
         """Queue a journal entry in front of all later writes; never waits.
@@ -158,19 +171,12 @@ class Database:
         """
         if self._flushed < number:
             # Groups keep the order of the queue: what comes behind the entries commits with or after them.
-            await self._done(None, is_essential=True, is_urgent=is_urgent)
+            job = Job(None, is_essential=True, done=self._loop.create_future(), is_of_calls=True)
+            await self._done(job, is_urgent=is_urgent)
 
-    async def _done(
-        self,
-        work: Callable[[Connection], Any] | None,
-        *,
-        is_essential: bool,
-        is_erasing: bool = False,
-        is_urgent: bool = True,
-    ) -> Any:
+    async def _done(self, job: Job, *, is_urgent: bool = True) -> Any:
         async with self._waiting:
-            self._refuse_if_hopeless(is_essential=is_essential)
-            job = Job(work, is_essential, self._loop.create_future(), is_erasing)
+            self._refuse_if_hopeless(is_essential=job.is_essential)
             self._queue.append(job)
             self._filled.set()
             if is_urgent:
@@ -269,7 +275,11 @@ class Database:
 
     def _commit(self, batch: Sequence[Job | Entry]) -> None:
         try:
-            outcomes = self._groups.commit(batch)
+            try:
+                outcomes = self._groups.commit(batch)
+            finally:
+                # Also when it failed: whether a group is committed is not always known.
+                self._changes += any(isinstance(item, Job) and not item.is_of_calls for item in batch)
         except Exception as error:  # noqa: BLE001 - the border of the writer: what is not the disk's fault is the group's
             self._fail(batch, self._backend.failure(error) or StorageError(f"the database refused: {error}"))
         else:

@@ -39,6 +39,8 @@ class Job:
     is_essential: bool
     done: asyncio.Future[Any]
     is_erasing: bool = False
+    is_of_calls: bool = False
+    """Whether it changes calls, or nothing; what is kept of all else in memory stays true then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Store:
         self.idempotency = Idempotency(database, clock)
         sealing = MasterKey(data_dir, master_key)
         self.keys = Keys(database, clock, sealing)
-        self.agents = AgentStore(database)
+        self.agents = AgentStore(database, clock)
         self.llms = LlmStore(database)
         self.numbers = NumberStore(database, sealing)
         self.summaries = Summaries(database)
@@ -113,7 +113,7 @@ class Store:
             insert_call(connection, rows, self.owners.name)
             crash_point("create_in_transaction")
 
-        await self._database.write(work)
+        await self._database.write(work, is_of_calls=True)
         crash_point("create_committed")
 
     async def change_call(
@@ -134,6 +134,7 @@ class Store:
             lambda connection: call_changes.change_call(connection, org_id, call_id, change, redact),
             is_essential=True,
             is_erasing=is_erasing,
+            is_of_calls=True,
         )
 
     async def delete_call(self, org_id: OrgId, call_id: CallId, now_ms: int) -> CallRecord | None:
