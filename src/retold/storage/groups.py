@@ -4,6 +4,7 @@ import asyncio
 import random
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -52,8 +53,16 @@ class Outcome:
     error: BaseException | None = None
 
 
+class _JobFailed(Exception):
+    """A job failed by itself, and what it had done cannot be told from what the others did."""
+
+
 class Groups:
-    """The transactions of a writer's thread."""
+    """The transactions of a writer's thread.
+
+    A savepoint around each job costs as much as a short job. So at first there are none; only a group of which a job
+    has failed is done again with them.
+    """
 
     def __init__(self, backend: Backend, writer: Engine, disk: Disk, closing: threading.Event) -> None:
         self._backend = backend
@@ -66,16 +75,24 @@ class Groups:
 
         A job that fails by itself is left out, and its error is its outcome. Raises what concerns the whole group.
         """
+        try:
+            return self._repeated(batch, is_careful=False)
+        except _JobFailed:
+            return self._repeated(batch, is_careful=True)
+
+    def _repeated(self, batch: Sequence[Job | Entry], *, is_careful: bool) -> list[Outcome]:
         for _ in range(ATTEMPTS - 1):
             try:
-                return self._attempt(batch, self._backend.is_collision)
+                return self._attempt(batch, self._backend.is_collision, is_careful=is_careful)
             except Exception as error:
                 if not self._backend.is_collision(error):
                     raise
                 self._closing.wait(random.uniform(0, LONGEST_PAUSE_S))  # noqa: S311 - no secret
-        return self._attempt(batch, lambda _: False)
+        return self._attempt(batch, lambda _: False, is_careful=is_careful)
 
-    def _attempt(self, batch: Sequence[Job | Entry], is_collision: Callable[[BaseException], bool]) -> list[Outcome]:
+    def _attempt(
+        self, batch: Sequence[Job | Entry], is_collision: Callable[[BaseException], bool], *, is_careful: bool
+    ) -> list[Outcome]:
         outcomes: list[Outcome] = []
         entries: list[Entry] = []
         self._disk.database("begin")
@@ -89,7 +106,7 @@ class Groups:
                     # A job sees what was queued before it, and nothing of what came after.
                     self._insert(connection, entries)
                     entries = []
-                    outcomes.append(self._do(connection, item, item.work, is_collision))
+                    outcomes.append(self._do(connection, item, item.work, is_collision, is_careful=is_careful))
             self._insert(connection, entries)
             self._disk.database("commit")
         if any(isinstance(item, Entry) for item in batch):
@@ -109,9 +126,11 @@ class Groups:
         job: Job,
         work: Callable[[Connection], Any],
         is_collision: Callable[[BaseException], bool],
+        *,
+        is_careful: bool,
     ) -> Outcome:
         try:
-            with connection.begin_nested():
+            with connection.begin_nested() if is_careful else nullcontext():
                 self._disk.database("statement")
                 return Outcome(job, result=work(connection))
         except Exception as error:
@@ -119,4 +138,6 @@ class Groups:
             failure = self._backend.failure(error)
             if isinstance(failure, StorageFull | StorageAway | StorageBroken) or is_collision(error):
                 raise
+            if not is_careful:
+                raise _JobFailed from error
             return Outcome(job, error=failure or error)
