@@ -48,6 +48,10 @@ class Backend(Protocol):
         """Whether another process changed the same rows meanwhile, so that a second try sees what it did."""
         ...
 
+    def tidy(self, writer: Engine) -> None:
+        """Do between two transactions what would make one of them wait. Blocks, for a moment."""
+        ...
+
     def scrub(self, writer: Engine) -> bool:
         """Remove what was deleted from the files too; False when a reader still looks at what was before. Blocks."""
         ...

@@ -290,6 +290,18 @@ class Database:
             if self._owes_scrub or any(outcome.job.is_erasing for outcome in outcomes):
                 self._scrub()
             self._settle(outcomes)
+            self._tidy()
+
+    def _tidy(self) -> None:
+        try:
+            self._backend.tidy(self._writer)
+        except Exception as error:
+            failure = self._backend.failure(error)
+            if failure is None:
+                raise
+            # All is committed. What else there may be, a full disk say, shows by the next write.
+            if isinstance(failure, StorageBroken):
+                self._break()
 
     def _scrub(self) -> None:
         """Have what was deleted removed from the files; tried again later when it cannot be now."""

@@ -108,6 +108,10 @@ class PostgresBackend:
         """Whether a transaction of another server came first."""
         return isinstance(_of_driver(error), _COLLISIONS)
 
+    def tidy(self, writer: Engine) -> None:
+        """Nothing: the database server does that beside its transactions."""
+        _ = writer
+
     def scrub(self, writer: Engine) -> bool:
         """Nothing to do: when dead rows leave the server's files is its own business (VACUUM), and its operator's."""
         _ = writer

@@ -15,6 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from retold.errors import StorageBroken, StorageError, StorageFull
 from retold.storage.backend import READERS, WAIT_FOR_LOCK_MS
+from retold.storage.checkpoints import Checkpoints
 from retold.storage.disk import is_full
 from retold.storage.lock import WriteTurn
 from retold.storage.migrations import upgrade
@@ -26,8 +27,8 @@ _WRITER = (
     "PRAGMA synchronous = FULL",
     # What is deleted is overwritten: a call that was erased, and the words of a journal, are not left in free pages.
     "PRAGMA secure_delete = ON",
-    # A checkpoint runs inside the writer's own COMMIT, every 4 MB.
-    "PRAGMA wal_autocheckpoint = 1000",
+    # No COMMIT copies the log: `Checkpoints` does, between two of them.
+    "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA journal_size_limit = 33554432",
     "PRAGMA foreign_keys = ON",
     _BUSY_TIMEOUT,
@@ -65,7 +66,9 @@ class SqliteBackend:
         writer = writer_engine(self._path)
         with self._turn, writer.begin() as connection:
             upgrade(connection)
-        return writer, reader_engine(self._path)
+        reader = reader_engine(self._path)
+        self._checkpoints = Checkpoints(self._path, _driver_connection(reader))
+        return writer, reader
 
     def row(self, reader: Engine, wanted: Select[*tuple[Any, ...]], values: Mapping[str, str]) -> Sequence[Any] | None:
         """The first row of a query; each thread keeps a connection for it: the pool takes longer than SQLite."""
@@ -79,9 +82,7 @@ class SqliteBackend:
         return connection.execute(compiled.text, [values[name] for name in compiled.names]).fetchone()
 
     def _hold(self, reader: Engine) -> sqlite3.Connection:
-        pooled = reader.raw_connection()
-        connection = cast("sqlite3.Connection", pooled.driver_connection)
-        pooled.detach()
+        connection = _driver_connection(reader)
         self._held.append(connection)
         return connection
 
@@ -98,8 +99,19 @@ class SqliteBackend:
         _ = error
         return False
 
+    def tidy(self, writer: Engine) -> None:
+        """Keep the write-ahead log short."""
+        connection = writer.raw_connection()
+        try:
+            self._checkpoints.go_on(cast("sqlite3.Connection", connection.driver_connection), self._turn)
+        finally:
+            connection.close()
+
     def scrub(self, writer: Engine) -> bool:
         """Empty the write-ahead log, in which deleted rows can still be read; the file itself overwrites them."""
+        if self._checkpoints.has_failed:
+            return False
+        self._checkpoints.let_go()
         # The driver's own connection: SQLAlchemy would begin a transaction, in which nothing can be checkpointed.
         connection = writer.raw_connection()
         try:
@@ -117,9 +129,19 @@ class SqliteBackend:
             connection.close()
         reader.dispose()
         with self._turn:
+            self._checkpoints.stop()
             # Closing the last connection checkpoints.
             writer.dispose()
+        self._checkpoints.close()
         self._turn.close()
+
+
+def _driver_connection(reader: Engine) -> sqlite3.Connection:
+    """A connection that the pool forgets."""
+    pooled = reader.raw_connection()
+    connection = cast("sqlite3.Connection", pooled.driver_connection)
+    pooled.detach()
+    return connection
 
 
 def writer_engine(path: Path) -> Engine:
