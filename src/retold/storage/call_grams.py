@@ -23,6 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from retold.storage.driver import run
+
 GRAM_FIELDS: Final = ("call_id", "batch_call_id", "from_number", "to_number")
 """In the order of the index's columns."""
 MIN_CHARS: Final = 3
@@ -43,6 +45,12 @@ _NAMES: Final = ", ".join(GRAM_FIELDS)
 _VALUES: Final = ", ".join(f":{name}" for name in GRAM_FIELDS)
 # The names are ours, and the values are parameters.
 _INSERT: Final = text(f"INSERT INTO call_gram (rowid, {_NAMES}) VALUES (:row_id, {_VALUES})")  # noqa: S608 - as said
+_IS_SET: Final = text("SELECT 1 FROM call_gram_config WHERE k = 'automerge'")
+_SET: Final = text("INSERT INTO call_gram (call_gram, rank) VALUES ('automerge', 0)")
+_MERGE: Final = text("INSERT INTO call_gram (call_gram, rank) VALUES ('merge', :pages)")
+_MERGE_EVERY: Final = 4
+_MERGED_PAGES: Final = 16
+"""Four for each call: about as many as SQLite merges by itself, and then some two hundred at a time."""
 _DELETE: Final = text(
     f"INSERT INTO call_gram (call_gram, rowid, {_NAMES}) VALUES ('delete', :row_id, {_VALUES})"  # noqa: S608 - as said
 )
@@ -68,10 +76,25 @@ def has_grams(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite"
 
 
+def merge_evenly(connection: Connection) -> None:
+    """Have the pieces of the index put together by `merge_grams` alone.
+
+    By itself SQLite does it for many calls at once, and one in a hundred waits for a tenth of a second.
+    """
+    if has_grams(connection) and connection.scalar(_IS_SET) is None:
+        connection.execute(_SET)
+
+
+def merge_grams(connection: Connection, row_id: int) -> None:
+    """Put some pieces of the index together, after a call that was inserted."""
+    if has_grams(connection) and row_id % _MERGE_EVERY == 0:
+        run(connection, _MERGE, [{"pages": _MERGED_PAGES}])
+
+
 def insert_grams(connection: Connection, row_id: int, columns: dict[str, Any]) -> None:
     """Index a call that was inserted with these columns."""
     if has_grams(connection):
-        connection.execute(_INSERT, _parameters(row_id, columns))
+        run(connection, _INSERT, [_parameters(row_id, columns)])
 
 
 def delete_grams(connection: Connection, row_id: int, columns: dict[str, Any]) -> None:

@@ -7,21 +7,24 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from retold.domain.call import CallRecord
 from retold.domain.call_query import Place
 from retold.storage.call_block_writes import forget_block_of
-from retold.storage.call_grams import GRAM_FIELDS, delete_grams, insert_grams
+from retold.storage.call_grams import GRAM_FIELDS, delete_grams, insert_grams, merge_grams
 from retold.storage.call_json import StoredCall, record_of
 from retold.storage.call_rows import CallRows, rows_of
+from retold.storage.driver import at_once, inserted, run
 from retold.storage.tables import call, call_attribute, call_body, call_tool
 
-# Values in the statement would have SQLAlchemy make it anew for each call.
-_INSERT_CALL, _INSERT_BODY = insert(call), insert(call_body)
+_INSERT_CALL, _INSERT_BODY = insert(call).returning(call.c.row_id), insert(call_body)
+_INSERT_ATTRIBUTE, _INSERT_TOOL = insert(call_attribute), insert(call_tool)
 
 
 def insert_call(connection: Connection, rows: CallRows, server: str | None = None) -> int:
     """Insert a call that is this server's work; gives its row_id."""
-    [row_id] = connection.execute(_INSERT_CALL, {**rows.call, "server": server}).inserted_primary_key or (0,)
-    connection.execute(_INSERT_BODY, {"row_id": row_id, **rows.stored._asdict()})
-    _insert_all(connection, row_id, rows)
+    with at_once(connection):
+        [row_id] = inserted(connection, _INSERT_CALL, {**rows.call, "server": server})
+        run(connection, _INSERT_BODY, [{"row_id": row_id, **rows.stored._asdict()}])
+        _insert_all(connection, row_id, rows)
     insert_grams(connection, row_id, rows.call)
+    merge_grams(connection, row_id)
     return row_id
 
 
@@ -67,9 +70,9 @@ def stored_record(connection: Connection, org_id: str | None, call_id: str) -> C
 
 
 def _insert_all(connection: Connection, row_id: int, rows: CallRows) -> None:
-    for table, several in ((call_attribute, rows.attributes), (call_tool, rows.tools)):
+    for statement, several in ((_INSERT_ATTRIBUTE, rows.attributes), (_INSERT_TOOL, rows.tools)):
         if several:
-            connection.execute(insert(table), [{"row_id": row_id, **one} for one in several])
+            run(connection, statement, [{"row_id": row_id, **one} for one in several])
 
 
 def _found_by(connection: Connection, row_id: int) -> dict[str, Any]:
