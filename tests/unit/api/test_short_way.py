@@ -129,25 +129,29 @@ async def answered_alike(ways: Ways, content: bytes, headers: dict[str, str] | N
     answers: list[Shown] = []
     for path in PATHS:
         short, long = [await ask(client, path, content, headers or {}) for client in ways]
-        assert short == long
+        assert short == long, (content[:200], headers)
         answers.append(short)
     return answers
 
 
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-async def test_a_body_is_answered_alike(ways: Ways, body: Any) -> None:
-    await answered_alike(ways, json.dumps(body).encode())
+async def test_bodies_are_answered_alike(ways: Ways) -> None:
+    statuses: set[int] = set()
+    for body in BODIES.values():
+        statuses |= {answer.status for answer in await answered_alike(ways, json.dumps(body).encode())}
+    assert statuses == {201, 400, 422}
 
 
-@pytest.mark.parametrize("content", RAW.values(), ids=RAW)
-async def test_what_is_no_good_json_is_answered_alike(ways: Ways, content: bytes) -> None:
-    await answered_alike(ways, content)
+async def test_what_is_no_good_json_is_answered_alike(ways: Ways) -> None:
+    for content in RAW.values():
+        await answered_alike(ways, content)
 
 
-@pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
-@pytest.mark.parametrize("body", [GOOD, {"agent_id": 5}], ids=["good", "bad"])
-async def test_headers_are_heeded_alike(ways: Ways, headers: dict[str, str], body: Any) -> None:
-    await answered_alike(ways, orjson.dumps(body), headers)
+async def test_headers_are_heeded_alike(ways: Ways) -> None:
+    statuses: set[int] = set()
+    for headers in HEADERS.values():
+        for body in (GOOD, {"agent_id": 5}):
+            statuses |= {answer.status for answer in await answered_alike(ways, orjson.dumps(body), headers)}
+    assert statuses == {201, 400, 401, 403, 422}
 
 
 async def test_a_repeated_request_is_answered_alike(ways: Ways) -> None:
