@@ -3,6 +3,7 @@
 `python bench/million_data.py 1000000 [postgresql]` only makes one; interrupted, it goes on where it was.
 """
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Generator, Sequence
@@ -33,6 +34,7 @@ from support.postgres import postgres_server  # noqa: E402 - after the path is s
 
 CACHE = BENCH.parent / ".cache" / "bench" / "calls"
 BATCH = 5_000
+_READ_BYTES = 4 * 1024 * 1024
 TABLES = (call, call_body, call_attribute, call_tool)
 _SQLITE = (
     "synchronous = OFF",
@@ -86,6 +88,17 @@ def place_with(calls: int, *, is_postgres: bool = False) -> Generator[Place]:
         _summarise(place)
         yield place
         _trim(place, calls)
+
+
+def read_once(place: Place) -> None:
+    """Have the system's memory hold all files, as it does those of a server that has run for a while."""
+    for path in place.data_dir.parent.rglob("*"):
+        # A database server removes some of its files while it runs.
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file():
+                with path.open("rb", buffering=0) as file:
+                    while file.read(_READ_BYTES):
+                        pass
 
 
 @contextmanager
