@@ -41,8 +41,10 @@ async def run_call(record: CallRecord, transport: Transport, deps: Deps) -> Call
     ):
         if not live.is_granted:
             return await _refuse(record, transport, deps)
-        clock = CallClock(deps.clock)
         try:
+            # Now: once the call has started, it needs nothing more of the database, which may go away meanwhile.
+            agent = await deps.store.agents.find(OrgId(record.org_id), record.call.agent_id, record.call.agent_version)
+            clock = CallClock(deps.clock)
             is_started = await deps.store.start_call(CallId(record.call.call_id), clock.started_wall_ms)
         except StorageError:
             deps.live.expect(record)
@@ -52,15 +54,16 @@ async def run_call(record: CallRecord, transport: Transport, deps: Deps) -> Call
             await _close(transport, "the call is over")
             return await deps.store.find_call(None, CallId(record.call.call_id)) or record
         started = with_call(record, call_status=CallStatus.ONGOING, start_timestamp=clock.started_wall_ms)
-        return await _converse(Conversation(started, live, clock, deps))
+        return await _converse(Conversation(started, agent, live, clock, deps))
 
 
 class Conversation:
     """A call in progress and what is kept of it."""
 
-    def __init__(self, record: CallRecord, live: LiveCall, clock: CallClock, deps: Deps) -> None:
+    def __init__(self, record: CallRecord, agent: Agent | None, live: LiveCall, clock: CallClock, deps: Deps) -> None:
         call_id = CallId(record.call.call_id)
         is_kept = record.call.stores_sensitive_data
+        self.agent = agent
         self.live = live
         self.clock = clock
         self.deps = deps
@@ -108,7 +111,7 @@ async def _prepare(one: Conversation) -> Session | None:
     """Everything a conversation needs; None when the call was stopped meanwhile. Raises CallFailed and NotFound."""
     with one.live.preparing:
         await _speech_ready(one.deps)
-        return await _session(one)
+        return _session(one)
     if one.live.stopped is not None:
         one.intend(*one.live.stopped)
     return None
@@ -125,12 +128,11 @@ async def _speech_ready(deps: Deps) -> None:
         ) from error
 
 
-async def _session(one: Conversation) -> Session:
+def _session(one: Conversation) -> Session:
     deps, call = one.deps, one.record.call
-    agent = await deps.store.agents.find(OrgId(one.record.org_id), call.agent_id, call.agent_version)
-    if agent is None:
+    if one.agent is None:
         raise NotFound(f"agent {call.agent_id} version {call.agent_version} does not exist any more")
-    agent = with_override(agent, one.record.agent_override_json)
+    agent = with_override(one.agent, one.record.agent_override_json)
     session = deps.session(
         transport=one.live.transport,
         voices=deps.voices,
