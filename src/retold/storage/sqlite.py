@@ -60,6 +60,7 @@ class SqliteBackend:
         self._compiled: dict[Select[*tuple[Any, ...]], _Compiled] = {}
         self._mine = threading.local()
         self._held: list[sqlite3.Connection] = []
+        self._free: list[sqlite3.Connection] = []
 
     def open(self) -> tuple[Engine, Engine]:
         """The engines; migrates."""
@@ -70,23 +71,21 @@ class SqliteBackend:
             merge_evenly(connection)
         reader = reader_engine(self._path)
         self._checkpoints = Checkpoints(self._path, _driver_connection(reader))
+        # Opened now, so that a server holds the same files before its first call and after its last.
+        self._held = [_driver_connection(reader) for _ in range(READERS)]
+        self._free = self._held.copy()
         return writer, reader
 
     def row(self, reader: Engine, wanted: Select[*tuple[Any, ...]], values: Mapping[str, str]) -> Sequence[Any] | None:
-        """The first row of a query; each thread keeps a connection for it: the pool takes longer than SQLite."""
+        """The first row of a query; each reader's thread has a connection for it: the pool takes longer than SQLite."""
         compiled = self._compiled.get(wanted)
         if compiled is None:
             made = wanted.compile(dialect=reader.dialect)
             compiled = self._compiled[wanted] = _Compiled(str(made), tuple(made.positiontup or ()))
         connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
         if connection is None:
-            connection = self._mine.connection = self._hold(reader)
+            connection = self._mine.connection = self._free.pop()
         return connection.execute(compiled.text, [values[name] for name in compiled.names]).fetchone()
-
-    def _hold(self, reader: Engine) -> sqlite3.Connection:
-        connection = _driver_connection(reader)
-        self._held.append(connection)
-        return connection
 
     def turn(self) -> AbstractContextManager[None]:
         """One process at a time."""
