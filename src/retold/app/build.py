@@ -169,7 +169,7 @@ class App:
                 await self.store.summaries.make_due()
             except StorageError as error:
                 log.debug("calls_not_summarised", error=str(error))
-            except Exception:  # lists do without summaries: what is wrong with one ends no server
+            except Exception:  # the border of a job: lists do without summaries, so no fault of theirs ends the server
                 log.exception("calls_not_summarised")
 
     async def _write_last_used(self) -> None:

@@ -52,8 +52,8 @@ class Checkpoints:
             return
         try:
             self._go_on(writer, turn, writer.total_changes)
-        except Exception as error:
-            # What was not copied for want of room or of a lock will be the next time.
+        except Exception as error:  # all of them, and raised on: whatever it was, the file may lack something now
+            # But what was not copied for want of room or of a lock will be the next time.
             self.has_failed = getattr(error, "sqlite_errorcode", 0) & 0xFF not in _HARMLESS
             raise
 

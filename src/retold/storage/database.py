@@ -295,7 +295,7 @@ class Database:
     def _tidy(self) -> None:
         try:
             self._backend.tidy(self._writer)
-        except Exception as error:
+        except Exception as error:  # all of them: only the backend knows its driver's, and others are raised on
             failure = self._backend.failure(error)
             if failure is None:
                 raise
