@@ -152,7 +152,8 @@ class CallRecord(BaseModel):
     names that follow it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    # What is read is new in every call: kept for the next one, it would only fill memory, thousands of calls long.
+    model_config = ConfigDict(frozen=True, extra="allow", cache_strings="keys")
 
     call: Call
     org_id: str

@@ -1,6 +1,8 @@
 """The stored text of a call holds what the API shows of it."""
 
+import gc
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -74,3 +76,16 @@ def test_transcripts_are_stored_apart() -> None:
     assert "a secret" not in stored.body
     assert "mine" in stored.body
     assert stored_call(make_record()).transcripts is None
+
+
+def test_nothing_of_a_call_that_was_read_stays_in_memory() -> None:
+    def read(numbers: range) -> None:
+        for number in numbers:
+            record_of(stored_call(make_record(metadata={"order": f"order {number}"})))
+
+    read(range(50))
+    gc.collect()
+    before = sys.getallocatedblocks()
+    read(range(50, 1050))
+    gc.collect()
+    assert sys.getallocatedblocks() - before < 500
