@@ -21,7 +21,6 @@ from million_calls import DISTINCT, numbered  # noqa: E402 - after the path is s
 from million_repeat import repeat  # noqa: E402 - after the path is set
 from retold.ids import DEFAULT_ORG_ID  # noqa: E402 - after the path is set
 from retold.storage.call_block_writes import due_blocks, last_certain  # noqa: E402 - after the path is set
-from retold.storage.call_grams import insert_grams  # noqa: E402 - after the path is set
 from retold.storage.call_rows import CallRows  # noqa: E402 - after the path is set
 from retold.storage.call_summaries import summarise  # noqa: E402 - after the path is set
 from retold.storage.call_tables import call_bitmap, call_block, call_span  # noqa: E402 - after the path is set
@@ -167,8 +166,6 @@ def _insert(connection: Connection, several: Sequence[tuple[int, CallRows]]) -> 
     }
     for table, of_table in rows.items():
         connection.execute(insert(table), of_table)
-    for row_id, one in several:
-        insert_grams(connection, row_id, one.call)
 
 
 def _copy_from_sqlite(connection: Connection, calls: int, first: int, last: int) -> None:

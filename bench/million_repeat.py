@@ -6,7 +6,6 @@ from sqlalchemy import ColumnElement, Connection, Table, cast, func, insert, lit
 from sqlalchemy.types import String
 
 from million_calls import DISTINCT, EVERY_MS
-from retold.storage.call_grams import GRAM_FIELDS, has_grams, insert_grams
 from retold.storage.tables import call, call_attribute, call_body, call_tool
 
 _PREFIX = len("call_")
@@ -30,10 +29,6 @@ def repeat(connection: Connection, first: int, last: int) -> None:
         if table is call_body:
             its["body"] = body
         _insert(connection, table, its, of_before & (table.c.row_id == call.c.row_id))
-    if has_grams(connection):
-        wanted = select(call.c.row_id, *(call.c[name] for name in GRAM_FIELDS))
-        for row in connection.execute(wanted.where(call.c.row_id.between(first, last))).mappings().all():
-            insert_grams(connection, row["row_id"], dict(row))
 
 
 def _turned(call_id: ColumnElement[str]) -> ColumnElement[str]:

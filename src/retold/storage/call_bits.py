@@ -18,26 +18,36 @@ _GRAM_CHARS: Final = 3
 _START, _END = "\x02", "\x03"
 
 
+def hashes_of(value: str) -> list[int]:
+    """A number for each gram of a whole value, each once, in the order of the text."""
+    return _hashes(_START + value + _END)
+
+
+def hashes_of_piece(op: TextOp, piece: str) -> list[int]:
+    """Those that each value has in which the piece stands there; none when the piece is too short to tell."""
+    match op:
+        case TextOp.STARTS_WITH:
+            return _hashes(_START + piece)
+        case TextOp.ENDS_WITH:
+            return _hashes(piece + _END)
+        case TextOp.CONTAINS:
+            return _hashes(piece)
+
+
+def _hashes(text: str) -> list[int]:
+    ends = range(_GRAM_CHARS, len(text) + 1)
+    grams = dict.fromkeys(text[end - _GRAM_CHARS : end] for end in ends)
+    return [zlib.crc32(gram.encode("utf-8", "surrogatepass")) for gram in grams]
+
+
 def slices_of(value: str) -> frozenset[int]:
     """The slices in which a whole value is found."""
-    return _slices(_START + value + _END)
+    return frozenset(one % SLICES for one in hashes_of(value))
 
 
 def slices_of_piece(op: TextOp, piece: str) -> frozenset[int]:
     """The slices that each value has in which the piece stands there; none when the piece is too short to tell."""
-    match op:
-        case TextOp.STARTS_WITH:
-            return _slices(_START + piece)
-        case TextOp.ENDS_WITH:
-            return _slices(piece + _END)
-        case TextOp.CONTAINS:
-            return _slices(piece)
-
-
-def _slices(text: str) -> frozenset[int]:
-    ends = range(_GRAM_CHARS, len(text) + 1)
-    grams = (text[end - _GRAM_CHARS : end] for end in ends)
-    return frozenset(zlib.crc32(gram.encode("utf-8", "surrogatepass")) % SLICES for gram in grams)
+    return frozenset(one % SLICES for one in hashes_of_piece(op, piece))
 
 
 def set_bit(bitmap: bytearray, place: int) -> None:

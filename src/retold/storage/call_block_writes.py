@@ -18,11 +18,11 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, ScalarResult, delete, func, insert, select, text, update
 
 from retold.storage.call_bits import BLOCK_CALLS
-from retold.storage.call_summary import FIELDS, Summary
+from retold.storage.call_summary import COLUMNS, Summary
 from retold.storage.call_tables import call_bitmap, call_block, call_span
-from retold.storage.tables import IS_UNFINISHED, call, call_attribute
+from retold.storage.tables import IS_UNFINISHED, call, call_attribute, call_tool
 
-PART_CALLS: Final = 32
+PART_CALLS: Final = 16
 """Calls that are read at once: two or three milliseconds."""
 PART_ROWS: Final = 50
 """Bitmaps that are written at once."""
@@ -32,7 +32,7 @@ _COUNT_UP = text(
     "ON CONFLICT (block) DO UPDATE SET version = call_block.version + 1, is_summarised = :no"
 )
 _FENCE = text("LOCK TABLE call IN SHARE MODE NOWAIT")
-_OF_CALL = select(*(call.c[name] for name in ("row_id", "org_id", "sort_ms", *FIELDS)))
+_OF_CALL = select(*(call.c[name] for name in ("row_id", "org_id", "sort_ms", *COLUMNS)))
 _OF_KEYS = select(
     call_attribute.c.row_id,
     call_attribute.c.org_id,
@@ -40,6 +40,7 @@ _OF_KEYS = select(
     call_attribute.c.key,
     call_attribute.c.text_value,
 )
+_OF_TOOLS = select(call_tool.c.row_id, call_tool.c.org_id, call_tool.c.name, call_tool.c.is_successful)
 
 Rows = list[dict[str, Any]]
 
@@ -108,6 +109,10 @@ def read_part(connection: Connection, found: dict[str, Summary], first: int, las
         _OF_KEYS.where(call_attribute.c.row_id.between(first, last))
     ):
         found[org_id].add_value(row_id % block_calls, kind, key, value)
+    for row_id, org_id, name, is_successful in connection.execute(
+        _OF_TOOLS.where(call_tool.c.row_id.between(first, last))
+    ):
+        found[org_id].add_tool(row_id % block_calls, name, is_successful=is_successful)
 
 
 def put_bitmaps(connection: Connection, block: int, version: int, rows: Rows) -> bool:

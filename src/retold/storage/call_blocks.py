@@ -9,40 +9,31 @@ Bitmaps may hold too many calls, never too few, so each call is tested as everyw
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, literal, or_, select, tuple_
 
-from retold.domain.call_query import (
-    AgentIs,
-    CallQuery,
-    Condition,
-    FieldIs,
-    KeyIs,
-    OneOf,
-    Place,
-    Present,
-    Scalar,
-    TextPart,
-)
-from retold.storage.call_bits import BLOCK_CALLS, places, slices_of, slices_of_piece, unpacked
-from retold.storage.call_rows import as_text
-from retold.storage.call_summary import FIELDS, BitmapName, column_is, has_key, has_slice
+from retold.domain.call_query import CallQuery, Place
+from retold.storage.call_bits import BLOCK_CALLS, places, unpacked
+from retold.storage.call_formula import Formula, Part, formula_of
+from retold.storage.call_pieces import calls_with
+from retold.storage.call_summary import BitmapName
 from retold.storage.call_tables import call_bitmap, call_block, call_span
 from retold.storage.tables import call
 
 MAX_OPEN_BLOCKS: Final = 4
 """With more blocks without a summary their calls are too many to be read."""
-MAX_BITMAPS: Final = 40
+MAX_BITMAPS: Final = 64
 """Bitmaps that are read of each block."""
 MAX_LOOKED_AT: Final = 50_000
 """To look at so many calls takes as long as the ways without summaries."""
 _NARROWS: Final = 16
 """Bitmaps that leave more than one call of so many are little help: to walk along an index takes less for each."""
 _FIRST_LOOK, _LONGEST_LOOK = 500, 5_000
-_MAX_SLICES: Final = 6
-"""More of a piece narrow little."""
+_FIRST_BLOCKS, _MORE_BLOCKS = 16, 8
+"""Bitmaps of so many blocks are read at first, which fill most pages; of so many times more from then on."""
 
 Found = tuple[int, int]
 """A call's `sort_ms` and `row_id`: its place in lists."""
@@ -55,18 +46,6 @@ class Wanted(NamedTuple):
     query: CallQuery
     tests: Sequence[ColumnElement[bool]]
     after: Place | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Formula:
-    """Which bitmaps have the calls that may fulfil a condition."""
-
-    ways: tuple[tuple[BitmapName, ...], ...]
-    """A call is in all bitmaps of one of these."""
-    key: BitmapName | None = None
-    """Of a block that does not tell of all keys, and not of this one, any call may be it."""
-    is_absent: bool = False
-    """Just the other calls."""
 
 
 class _Span(NamedTuple):
@@ -84,8 +63,8 @@ _Bitmaps = dict[BitmapName, dict[int, bytes]]
 
 def find_by_blocks(connection: Connection, wanted: Wanted, block_calls: int = BLOCK_CALLS) -> list[Found] | None:
     """The page's calls and one more, in order; None when summaries are of no use for it."""
-    formulas = [formula for one in wanted.query.conditions if (formula := _formula(one)) is not None]
-    names = {name for one in formulas for way in one.ways for name in way}
+    formulas = [formula for one in wanted.query.conditions if (formula := formula_of(one)) is not None]
+    names = {name for one in formulas for name in one.names()}
     enough = wanted.query.skip + wanted.query.limit + 1
     if not formulas or len(names) > MAX_BITMAPS or enough > _LONGEST_LOOK:
         return None
@@ -95,8 +74,8 @@ def find_by_blocks(connection: Connection, wanted: Wanted, block_calls: int = BL
     spans = _spans(connection, wanted)
     if not all(span.has_all_keys for span in spans):
         names |= {one.key for one in formulas if one.key is not None}
-    bitmaps: _Bitmaps = {name: _bitmaps(connection, wanted.org_id, name) for name in names}
-    summary = _Summary(spans, formulas, bitmaps, block_calls)
+    stored = _Stored(connection, wanted.org_id, names)
+    summary = _Summary(spans, formulas, stored, block_calls)
     places_found = _tested(connection, wanted, _is_in(open_blocks, block_calls), enough)
     looked_at, most = 0, _FIRST_LOOK
     while summary.spans and not _is_complete(places_found[:enough], enough, summary.spans[0], wanted.query):
@@ -108,40 +87,6 @@ def find_by_blocks(connection: Connection, wanted: Wanted, block_calls: int = BL
             more = _tested(connection, wanted, _is_one_of(row_ids), enough)
             places_found = sorted((*places_found, *more), reverse=not wanted.query.is_ascending)
     return places_found[wanted.query.skip : enough]
-
-
-def _formula(condition: Condition) -> _Formula | None:
-    """None when bitmaps know nothing of it."""
-    match condition:
-        case FieldIs(field=field, test=OneOf(values=values)) if field.value in FIELDS:
-            return _Formula(tuple((column_is(field.value, value),) for value in values))
-        case AgentIs(choices=choices):
-            return _Formula(tuple((column_is("agent_id", one.agent_id),) for one in choices))
-        case KeyIs(keys=keys, key=key, test=test):
-            having = has_key(keys, key)
-            ways: tuple[tuple[BitmapName, ...], ...] = ((having,),)
-            match test:
-                case OneOf(values=values):
-                    ways = tuple(_slices(condition, _slices_of_value(value)) for value in values)
-                case TextPart(op=op, value=piece):
-                    ways = (_slices(condition, slices_of_piece(op, piece)),)
-                case _:
-                    pass
-            return _Formula(ways, having, is_absent=test == Present(is_present=False))
-        case _:
-            return None
-
-
-def _slices(condition: KeyIs, numbers: frozenset[int]) -> tuple[BitmapName, ...]:
-    """The slices in which a value must be; all that have the key, where slices tell nothing."""
-    slices = (has_slice(condition.keys, condition.key, number) for number in sorted(numbers)[:_MAX_SLICES])
-    return tuple(slices) or (has_key(condition.keys, condition.key),)
-
-
-def _slices_of_value(value: Scalar) -> frozenset[int]:
-    # A number is compared as one: 5 is found in "5.0" too.
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return frozenset() if is_number else slices_of(as_text(value) or "")
 
 
 # --- what is stored ---
@@ -168,11 +113,27 @@ def _spans(connection: Connection, wanted: Wanted) -> deque[_Span]:
     return deque(sorted(found, key=lambda one: -one.last_ms))
 
 
-def _bitmaps(connection: Connection, org_id: str, name: BitmapName) -> dict[int, bytes]:
-    """One bitmap of every block that has it."""
-    is_it = (call_bitmap.c[column] == value for column, value in name._asdict().items())
-    found = select(call_bitmap.c.block, call_bitmap.c.calls).where(call_bitmap.c.org_id == org_id, *is_it)
-    return {row[0]: row[1] for row in connection.execute(found)}
+@dataclass(slots=True)
+class _Stored:
+    """What is stored of an organisation's blocks under some names, read for several blocks at a time."""
+
+    connection: Connection
+    org_id: str
+    names: set[BitmapName]
+    bitmaps: _Bitmaps = field(default_factory=_Bitmaps)
+
+    def read(self, first: int, last: int) -> None:
+        """Have the bitmaps of these blocks, and no others any more."""
+        values: dict[tuple[str, str], list[str]] = {}
+        for name in self.names:
+            values.setdefault((name.kind, name.name), []).append(name.value)
+        self.bitmaps = {name: {} for name in self.names}
+        columns, is_there = call_bitmap.c, call_bitmap.c.block.between(first, last)
+        found = select(columns.value, columns.block, columns.calls).where(columns.org_id == self.org_id, is_there)
+        for (kind, name), several in values.items():
+            its = found.where(columns.kind == kind, columns.name == name, columns.value.in_(several))
+            for value, block, calls in self.connection.execute(its):
+                self.bitmaps[BitmapName(kind, name, value)][block] = calls
 
 
 # --- which calls may be it ---
@@ -184,9 +145,12 @@ class _Summary:
 
     spans: deque[_Span]
     """The blocks that were not taken yet."""
-    formulas: Sequence[_Formula]
-    bitmaps: _Bitmaps
+    formulas: Sequence[Formula]
+    stored: _Stored
     block_calls: int
+    ahead: int = 0
+    """So many of the blocks' bitmaps are read."""
+    many: int = _FIRST_BLOCKS
     calls_taken: int = 0
     """The calls of the blocks that were."""
 
@@ -194,17 +158,25 @@ class _Summary:
         """The `row_id`s that may be it in the next blocks, as many blocks as give about `most`."""
         row_ids: list[int] = []
         while self.spans and len(row_ids) < most:
+            if not self.ahead:
+                self._read_ahead()
+            self.ahead -= 1
             span = self.spans.popleft()
             calls = unpacked(span.calls, self.block_calls)
             self.calls_taken += calls.bit_count()
             row_ids += [span.block * self.block_calls + place for place in places(self._candidates(span, calls))]
         return row_ids
 
+    def _read_ahead(self) -> None:
+        blocks = [span.block for span in islice(self.spans, self.many)]
+        self.stored.read(min(blocks), max(blocks))
+        self.ahead, self.many = len(blocks), self.many * _MORE_BLOCKS
+
     def _candidates(self, span: _Span, calls: int) -> int:
         bits = calls
         for formula in self.formulas:
             key = formula.key
-            if key is not None and not span.has_all_keys and span.block not in self.bitmaps[key]:
+            if key is not None and not span.has_all_keys and span.block not in self.stored.bitmaps[key]:
                 continue
             any_way = 0
             for way in formula.ways:
@@ -214,13 +186,14 @@ class _Summary:
                 break
         return bits
 
-    def _in_all(self, block: int, names: Sequence[BitmapName]) -> int:
+    def _in_all(self, block: int, parts: Sequence[Part]) -> int:
         bits = -1
-        for name in names:
-            stored = self.bitmaps[name].get(block)
+        for name, gram in parts:
+            stored = self.stored.bitmaps[name].get(block)
             if stored is None:
                 return 0
-            bits &= unpacked(stored, self.block_calls)
+            is_one = gram is None
+            bits &= unpacked(stored, self.block_calls) if is_one else calls_with(stored, gram, self.block_calls)
         return bits
 
 

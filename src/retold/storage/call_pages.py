@@ -30,7 +30,6 @@ from sqlalchemy import (
 from retold.domain.call_query import CallPage, CallQuery, Condition, KeyIs, Place, Present, place_of
 from retold.storage.call_bits import BLOCK_CALLS
 from retold.storage.call_blocks import Wanted, find_by_blocks
-from retold.storage.call_grams import has_grams
 from retold.storage.call_json import CallJson, StoredCall, text_of
 from retold.storage.call_search import (
     BY_START,
@@ -139,7 +138,7 @@ class _Search:
 def find_page(connection: Connection, org_id: str, query: CallQuery, effort: Effort = _USUAL) -> CallPage:
     """The page that is asked for; an unknown `after` has nothing after it."""
     after = None if query.after is None else _place(connection, org_id, query.after)
-    search = _search(connection, org_id, query, after, effort)
+    search = _search(org_id, query, after, effort)
     total = _total(connection, search) if query.has_total else None
     if query.after is not None and after is None:
         return CallPage(total=total)
@@ -158,11 +157,10 @@ def stored_calls(connection: Connection, page: CallPage, *, has_transcripts: boo
     return [found[row_id] for row_id in page.row_ids if row_id in found]
 
 
-def _search(connection: Connection, org_id: str, query: CallQuery, after: Place | None, effort: Effort) -> _Search:
-    is_indexed = has_grams(connection)
+def _search(org_id: str, query: CallQuery, after: Place | None, effort: Effort) -> _Search:
     filters = (
         # What is asked so is looked for in no index: PostgreSQL reads the one that is chosen here, as SQLite does.
-        _Filter(one, predicate(one).is_(true()), source(org_id, one, has_grams=is_indexed))
+        _Filter(one, predicate(one).is_(true()), source(org_id, one))
         for one in query.conditions
     )
     return _Search(org_id, query, tuple(filters), after, effort)

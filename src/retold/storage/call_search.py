@@ -49,12 +49,13 @@ from retold.domain.call_query import (
     ToolUsed,
     Unlike,
 )
-from retold.storage.call_grams import GRAM_FIELDS, MIN_CHARS, grams_query, holds_piece
+from retold.storage.call_pieces import TEXTS
 from retold.storage.call_rows import as_text
 from retold.storage.tables import call, call_attribute, call_tool
 
 _LAST_CHARACTER = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
+_MIN_CHARS = 3
 _TEXT, _BY_TEXT = call_attribute.c.text_value, "call_attribute_by_text"
 _NUMBER, _BY_NUMBER = call_attribute.c.number_value, "call_attribute_by_number"
 
@@ -106,11 +107,11 @@ def predicate(condition: Condition) -> ColumnElement[bool]:
             assert_never(condition)
 
 
-def source(org_id: str, condition: Condition, *, has_grams: bool) -> Source | None:
-    """Where the calls of an organisation that fulfil the condition are found; `has_grams`: see call_grams.has_grams."""
+def source(org_id: str, condition: Condition) -> Source | None:
+    """Where the calls of an organisation that fulfil the condition are found."""
     match condition:
         case FieldIs(test=TextPart(op=TextOp.ENDS_WITH | TextOp.CONTAINS)):
-            return _piece_source(org_id, condition, has_grams=has_grams)
+            return _piece_source(org_id, condition)
         case FieldIs():
             return _field_source(org_id, condition)
         case AgentIs(choices=choices):
@@ -172,13 +173,19 @@ def _range_source(org_id: str, index: str, column: ColumnElement[Any], test: Tes
     return Source(arms, tuple(Range(index, (one,)) for one in tests))
 
 
-def _piece_source(org_id: str, condition: FieldIs, *, has_grams: bool) -> Source | None:
+def _piece_source(org_id: str, condition: FieldIs) -> Source | None:
+    """All values are read; nothing for a short piece, as so many calls have it that the newest are soon found."""
     field, test = condition.field.value, condition.test
-    if not isinstance(test, TextPart) or len(test.value) < MIN_CHARS or field not in GRAM_FIELDS:
+    if not isinstance(test, TextPart) or len(test.value) < _MIN_CHARS or field not in TEXTS:
         return None
-    if has_grams:
-        return Source((grams_query(field, test.value),))
-    return Source((select(call.c.row_id).where(call.c.org_id == org_id, holds_piece(call.c[field], test.value)),))
+    column = call.c[field]
+    # Twice the same to us; to a database the first says that the index has all that is looked for.
+    having = and_(column >= "", _holds_text(column, test))
+    if condition.field is not CallField.CALL_ID:
+        return Source(_arms(call, f"call_by_{field}", org_id, [having]), is_long=True)
+    # This index has the ids of all organisations, and whoever looks these calls up asks whose they are.
+    found = select(call.c.row_id).with_hint(call, "INDEXED BY call_by_id", "sqlite").where(having)
+    return Source((found,), is_long=True)
 
 
 def _arms(table: Table, index: str, org_id: str, ranges: list[ColumnElement[bool]]) -> tuple[Select[int], ...]:

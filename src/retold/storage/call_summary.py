@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from retold.storage.call_bits import BLOCK_CALLS, packed, set_bit, slices_of
+from retold.storage.call_buckets import NUMBERS, bucket_of
+from retold.storage.call_pieces import TEXTS, Pieces
 from retold.storage.call_rows import as_text
 
 FIELDS: Final = (
@@ -20,10 +22,20 @@ FIELDS: Final = (
     "user_sentiment",
 )
 """Columns that have few values."""
+COLUMNS: Final = (*FIELDS, *NUMBERS, *TEXTS)
+"""All columns that are told of."""
 OF_COLUMN: Final = "call"
 """The `kind` of a column's bitmaps; others are the names of maps."""
+OF_NUMBER: Final = "number"
+"""The `kind` of the buckets of a column of numbers."""
+OF_PIECE: Final = "piece"
+"""The `kind` of the rows of grams of a column of texts (call_pieces.py)."""
+OF_TOOL: Final = "tool"
+"""The `kind` of the calls that have used a tool; its name is the key, and its slices are 0 for failed, 1 for worked."""
 MAX_KEYS: Final = 32
-"""Keys of a block that are told of, so that neither memory nor disk depends on who invents keys."""
+"""Keys and tools of a block that are told of, so that neither memory nor disk depends on who invents names."""
+MAX_NAME_CHARS: Final = 200
+"""Of a tool; keys are no longer by themselves."""
 
 _KNOWN_VALUES: Final = 1_024
 
@@ -35,12 +47,23 @@ class BitmapName(NamedTuple):
     name: str
     """A column, or a key."""
     value: str
-    """Of a column its value; of a key the number of a slice, or nothing: all calls that have the key."""
+    """Of a column its value, or the number of a bucket or a row; of a key the number of a slice, or nothing: all calls
+    that have the key."""
 
 
 def column_is(column: str, value: object) -> BitmapName:
     """The calls with this value in a column."""
     return BitmapName(OF_COLUMN, column, as_text(value) or "")
+
+
+def is_in_bucket(column: str, bucket: int) -> BitmapName:
+    """The calls whose number in a column falls into a bucket."""
+    return BitmapName(OF_NUMBER, column, str(bucket))
+
+
+def row_of_pieces(column: str, row: int) -> BitmapName:
+    """What is told of these grams of a column: no bitmap, but several."""
+    return BitmapName(OF_PIECE, column, str(row))
 
 
 def has_key(kind: str, key: str) -> BitmapName:
@@ -76,9 +99,12 @@ class Summary:
     """The bitmaps of one organisation's calls in one block."""
 
     def __init__(self, block_calls: int = BLOCK_CALLS) -> None:
+        self._block_calls = block_calls
         self._bytes = block_calls // 8
         self._calls = bytearray(self._bytes)
         self._columns: dict[tuple[str, object], bytearray] = {}
+        self._buckets: dict[tuple[str, int], bytearray] = {}
+        self._pieces = {column: Pieces() for column in TEXTS}
         self._keys: dict[tuple[str, str], _Key] = {}
         self._starts_ms: list[int] = []
         # Most values come again and again.
@@ -86,26 +112,37 @@ class Summary:
         self.has_all_keys = True
 
     def add_call(self, place: int, sort_ms: int, columns: Mapping[Any, object]) -> None:
-        """Take a call in; of `columns` those in FIELDS count."""
+        """Take a call in; of `columns` those in COLUMNS count."""
         set_bit(self._calls, place)
         self._starts_ms.append(sort_ms)
         for column in FIELDS:
-            value = columns[column]
-            if value is not None:
-                bitmap = self._columns.get((column, value))
-                if bitmap is None:
-                    bitmap = self._columns[column, value] = bytearray(self._bytes)
-                set_bit(bitmap, place)
+            if (value := columns[column]) is not None:
+                set_bit(self._columns.setdefault((column, value), bytearray(self._bytes)), place)
+        for column in NUMBERS:
+            if (value := columns[column]) is not None:
+                bucket = bucket_of(cast("float", value))
+                set_bit(self._buckets.setdefault((column, bucket), bytearray(self._bytes)), place)
+        for column, pieces in self._pieces.items():
+            if (value := columns[column]) is not None:
+                pieces.add(place, cast("str", value))
 
     def add_value(self, place: int, kind: str, key: str, text: str | None) -> None:
         """Take in what a call has under a key; a list or an object has no text."""
+        self._add_key(place, kind, key, self._slices_of(text) if text is not None else ())
+
+    def add_tool(self, place: int, name: str, *, is_successful: bool | None) -> None:
+        """Take in that a call has used a tool."""
+        if len(name) <= MAX_NAME_CHARS:
+            self._add_key(place, OF_TOOL, name, () if is_successful is None else (int(is_successful),))
+
+    def _add_key(self, place: int, kind: str, key: str, slices: Iterable[int]) -> None:
         known = self._keys.get((kind, key))
         if known is None:
             if len(self._keys) == MAX_KEYS:
                 self.has_all_keys = False
                 return
             known = self._keys[kind, key] = _Key(self._bytes)
-        known.add(place, self._slices_of(text) if text is not None else ())
+        known.add(place, slices)
 
     @property
     def first_ms(self) -> int:
@@ -125,6 +162,11 @@ class Summary:
         """All others, as they are stored."""
         for (column, value), bitmap in self._columns.items():
             yield column_is(column, value), packed(bitmap)
+        for (column, bucket), bitmap in self._buckets.items():
+            yield is_in_bucket(column, bucket), packed(bitmap)
+        for column, pieces in self._pieces.items():
+            for row, content in pieces.rows(self._block_calls):
+                yield row_of_pieces(column, row), content
         for (kind, key), known in self._keys.items():
             yield has_key(kind, key), packed(known.calls)
             for number, bitmap in known.slices.items():

@@ -1,13 +1,10 @@
 """Writing a call: its rows in all tables, in the caller's transaction."""
 
-from typing import Any
-
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from retold.domain.call import CallRecord
 from retold.domain.call_query import Place
 from retold.storage.call_block_writes import forget_block_of
-from retold.storage.call_grams import GRAM_FIELDS, delete_grams, insert_grams, merge_grams
 from retold.storage.call_json import StoredCall, record_of
 from retold.storage.call_rows import CallRows, rows_of
 from retold.storage.driver import at_once, inserted, run
@@ -23,8 +20,6 @@ def insert_call(connection: Connection, rows: CallRows, server: str | None = Non
         [row_id] = inserted(connection, _INSERT_CALL, {**rows.call, "server": server})
         run(connection, _INSERT_BODY, [{"row_id": row_id, **rows.stored._asdict()}])
         _insert_all(connection, row_id, rows)
-    insert_grams(connection, row_id, rows.call)
-    merge_grams(connection, row_id)
     return row_id
 
 
@@ -32,7 +27,6 @@ def replace_call(connection: Connection, rows: CallRows, before: CallRecord | No
     """Put these rows in the place of what is stored of the call; `before` spares to write what has not changed."""
     call_id = rows.call["call_id"]
     [row_id] = connection.execute(select(call.c.row_id).where(call.c.call_id == call_id)).one()
-    old = _found_by(connection, row_id)
     connection.execute(update(call).where(call.c.row_id == row_id).values(rows.call))
     connection.execute(update(call_body).where(call_body.c.row_id == row_id).values(rows.stored._asdict()))
     known = rows_of(before) if before else None
@@ -40,9 +34,6 @@ def replace_call(connection: Connection, rows: CallRows, before: CallRecord | No
         for table in (call_attribute, call_tool):
             connection.execute(delete(table).where(table.c.row_id == row_id))
         _insert_all(connection, row_id, rows)
-    if old != {name: rows.call[name] for name in GRAM_FIELDS}:
-        delete_grams(connection, row_id, old)
-        insert_grams(connection, row_id, rows.call)
     if before is None or before.call.call_status.is_terminal:
         # Others are in no summary.
         forget_block_of(connection, row_id)
@@ -51,7 +42,6 @@ def replace_call(connection: Connection, rows: CallRows, before: CallRecord | No
 def remove_call(connection: Connection, call_id: str) -> Place:
     """Delete a call that is there from its tables, and tell where it stood; its journal is kept elsewhere."""
     [row_id, sort_ms] = connection.execute(select(call.c.row_id, call.c.sort_ms).where(call.c.call_id == call_id)).one()
-    delete_grams(connection, row_id, _found_by(connection, row_id))
     # All other tables go with the row.
     connection.execute(delete(call).where(call.c.row_id == row_id))
     forget_block_of(connection, row_id)
@@ -73,9 +63,3 @@ def _insert_all(connection: Connection, row_id: int, rows: CallRows) -> None:
     for statement, several in ((_INSERT_ATTRIBUTE, rows.attributes), (_INSERT_TOOL, rows.tools)):
         if several:
             run(connection, statement, [{"row_id": row_id, **one} for one in several])
-
-
-def _found_by(connection: Connection, row_id: int) -> dict[str, Any]:
-    """The columns with which a call is indexed by pieces."""
-    wanted = select(*(call.c[name] for name in GRAM_FIELDS)).where(call.c.row_id == row_id)
-    return dict(connection.execute(wanted).mappings().one())

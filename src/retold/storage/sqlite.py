@@ -15,7 +15,6 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from retold.errors import StorageBroken, StorageError, StorageFull
 from retold.storage.backend import READERS, WAIT_FOR_LOCK_MS
-from retold.storage.call_grams import merge_evenly
 from retold.storage.checkpoints import Checkpoints
 from retold.storage.disk import is_full
 from retold.storage.lock import WriteTurn
@@ -68,7 +67,6 @@ class SqliteBackend:
         writer = writer_engine(self._path)
         with self._turn, writer.begin() as connection:
             upgrade(connection)
-            merge_evenly(connection)
         reader = reader_engine(self._path)
         self._checkpoints = Checkpoints(self._path, _driver_connection(reader))
         # Opened now, so that a server holds the same files before its first call and after its last.

@@ -20,10 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-from retold.storage.call_grams import create_with
-
 metadata = MetaData()
-create_with(metadata)
 
 org = Table(
     "org",

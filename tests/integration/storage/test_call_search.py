@@ -133,6 +133,13 @@ FILTERS: list[dict[str, Any]] = [
     {"tool_calls": [{"latency_ms": number("ne", 100)}]},
     {"tool_calls": [{"latency_ms": between(150, 250), "success": yes_or_no(value=True)}]},
     {"tool_calls": [{"success": yes_or_no(value=False)}]},
+    {"tool_calls": [{"name": "book", "success": yes_or_no(value=True)}]},
+    {"tool_calls": [{"name": "x" * 300}]},
+    {"from_number": text("ew", "42"), "duration_ms": number("gt", 1_000)},
+    {"from_number": text("co", "415555"), "combined_cost": between(0.5, 2)},
+    {"to_number": text("eq", "+14155550042"), "e2e_latency_p50": number("eq", 650.5)},
+    {"duration_ms": number("lt", -1)},
+    {"duration_ms": between(3_000, 1_000)},
     {"tool_calls": [{}]},
     {"tool_calls": []},
 ]

@@ -12,14 +12,13 @@ from sqlalchemy.exc import DBAPIError
 
 from retold.clock import SystemClock
 from retold.domain.call import CallRecord
-from retold.domain.call_query import CallKeys, CallQuery, KeyIs, TextOp, TextPart
+from retold.domain.call_query import CallField, CallKeys, CallQuery, Condition, FieldIs, KeyIs, TextOp, TextPart
 from retold.domain.reasons import CallStatus
 from retold.errors import StorageError
 from retold.ids import DEFAULT_ORG_ID
 from retold.storage.backend import Backend
 from retold.storage.call_bits import BLOCK_CALLS
 from retold.storage.call_block_writes import Due, claim, complete, due_blocks, last_certain, put_bitmaps
-from retold.storage.call_grams import insert_grams
 from retold.storage.call_pages import Effort, find_page
 from retold.storage.call_rows import rows_of
 from retold.storage.call_summaries import Summaries, summarise
@@ -71,7 +70,6 @@ async def next_block(database: Database) -> tuple[int, CallRecord]:
         newest = connection.scalar(select(func.max(call.c.row_id))) or 0
         row_id = (newest // BLOCK_CALLS + 1) * BLOCK_CALLS
         connection.execute(insert(call), {"row_id": row_id, **rows.call})
-        insert_grams(connection, row_id, rows.call)
         if connection.dialect.name != "sqlite":
             connection.execute(select(func.setval(func.pg_get_serial_sequence("call", "row_id"), row_id)))
         return row_id
@@ -81,7 +79,16 @@ async def next_block(database: Database) -> tuple[int, CallRecord]:
 
 async def found(database: Database, piece: str) -> list[int]:
     """The calls whose metadata `name` holds this."""
-    wanted = CallQuery((KeyIs(CallKeys.METADATA, "name", TextPart(TextOp.CONTAINS, piece)),), is_ascending=True)
+    return await fulfilling(database, KeyIs(CallKeys.METADATA, "name", TextPart(TextOp.CONTAINS, piece)))
+
+
+async def found_by_id(database: Database, piece: str) -> list[int]:
+    """The calls whose id holds this."""
+    return await fulfilling(database, FieldIs(CallField.CALL_ID, TextPart(TextOp.CONTAINS, piece)))
+
+
+async def fulfilling(database: Database, condition: Condition) -> list[int]:
+    wanted = CallQuery((condition,), is_ascending=True)
     page = await database.read(lambda connection: find_page(connection, DEFAULT_ORG_ID, wanted, BY_SUMMARY))
     return list(page.row_ids)
 
@@ -271,6 +278,8 @@ async def test_lists_are_right_after_whatever_happened(tmp_path: Path, database_
             for piece in ("nna", "Bob", "Bobby"):
                 expected = [row_id for row_id, one in sorted(kept.items()) if piece in name_of(one)]
                 assert await found(database, piece) == expected
+            for row_id, one in kept.items():
+                assert await found_by_id(database, one.call.call_id[4:16]) == [row_id]
 
 
 def sum_up(connection: Connection) -> None:

@@ -5,7 +5,22 @@ from hypothesis import strategies as st
 
 from retold.domain.call_query import TextOp
 from retold.storage.call_bits import SLICES, packed, places, set_bit, slices_of, slices_of_piece, unpacked
-from retold.storage.call_summary import FIELDS, MAX_KEYS, BitmapName, Summary, column_is, has_key, has_slice
+from retold.storage.call_buckets import bucket_of
+from retold.storage.call_pieces import calls_with, grams_of, row_of
+from retold.storage.call_summary import (
+    COLUMNS,
+    MAX_KEYS,
+    MAX_NAME_CHARS,
+    OF_PIECE,
+    OF_TOOL,
+    BitmapName,
+    Summary,
+    column_is,
+    has_key,
+    has_slice,
+    is_in_bucket,
+    row_of_pieces,
+)
 
 BLOCK_CALLS = 512
 PLACES = st.sets(st.integers(0, BLOCK_CALLS - 1))
@@ -50,23 +65,44 @@ def test_pieces_tell_values_apart() -> None:
 
 
 def bits_of(summary: Summary) -> dict[BitmapName, set[int]]:
-    return {name: set(places(unpacked(stored, BLOCK_CALLS))) for name, stored in summary.bitmaps()}
+    return {
+        name: set(places(unpacked(stored, BLOCK_CALLS))) for name, stored in summary.bitmaps() if name.kind != OF_PIECE
+    }
 
 
 def test_a_summary_tells_what_each_call_has() -> None:
     summary = Summary(BLOCK_CALLS)
     for place, (sort_ms, direction) in enumerate([(70, "inbound"), (50, None), (90, "inbound")]):
-        summary.add_call(place, sort_ms, {**dict.fromkeys(FIELDS), "direction": direction, "in_voicemail": True})
+        known = {"direction": direction, "in_voicemail": True, "duration_ms": sort_ms * 1_000, "to_number": "+1415"}
+        summary.add_call(place, sort_ms, {**dict.fromkeys(COLUMNS), **known})
     summary.add_value(1, "metadata", "tier", "gold")
     summary.add_value(2, "metadata", "tier", None)
+    for place, is_successful in enumerate([True, False, None]):
+        summary.add_tool(place, "book", is_successful=is_successful)
+    summary.add_tool(0, "x" * (MAX_NAME_CHARS + 1), is_successful=True)
     assert (summary.first_ms, summary.last_ms, summary.has_all_keys) == (50, 90, True)
     assert set(places(unpacked(summary.calls(), BLOCK_CALLS))) == {0, 1, 2}
     assert bits_of(summary) == {
         column_is("direction", "inbound"): {0, 2},
         column_is("in_voicemail", True): {0, 1, 2},
+        is_in_bucket("duration_ms", bucket_of(50_000)): {1},
+        is_in_bucket("duration_ms", bucket_of(70_000)): {0, 2},
         has_key("metadata", "tier"): {1, 2},
+        has_key(OF_TOOL, "book"): {0, 1, 2},
+        has_slice(OF_TOOL, "book", 0): {1},
+        has_slice(OF_TOOL, "book", 1): {0},
         **{has_slice("metadata", "tier", number): {1} for number in slices_of("gold")},
     }
+
+
+def test_a_summary_tells_of_each_gram_of_a_number() -> None:
+    summary = Summary(BLOCK_CALLS)
+    for place, number in enumerate(["+14155550001", None, "+4930123"]):
+        summary.add_call(place, 0, {**dict.fromkeys(COLUMNS), "from_number": number})
+    rows = dict(summary.bitmaps())
+    for gram in grams_of("+14155550001"):
+        row = rows[row_of_pieces("from_number", row_of(gram))]
+        assert list(places(calls_with(row, gram, BLOCK_CALLS))) == [0]
 
 
 def test_a_summary_says_when_there_are_too_many_keys() -> None:
