@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, delete, func, insert, select, update
 
 from retold.domain.version_reference import LATEST, LATEST_PUBLISHED
 from retold.ids import OrgId
@@ -75,7 +75,9 @@ class VersionedRows:
         is_of = self.of(org_id, resource_id)
         gone = connection.execute(delete(self.table).where(is_of, self.table.c.version == version)).rowcount
         highest = self.table.c.highest_version
-        connection.execute(update(self.table).where(is_of, highest < version).values(highest_version=version))
+        # All that are left are written, so that another server that forgets one of them now has to look again.
+        remembered = case((highest < version, version), else_=highest)
+        connection.execute(update(self.table).where(is_of).values(highest_version=remembered))
         return gone == 1
 
     def delete(self, connection: Connection, org_id: OrgId, resource_id: str) -> bool:

@@ -10,14 +10,15 @@ import pytest
 
 from retold.domain.call import CallRecord
 from retold.domain.reasons import CallStatus
-from retold.errors import Conflict, StorageError
+from retold.domain.version_reference import LATEST
+from retold.errors import Conflict, PreconditionFailed, StorageError
 from retold.ids import DEFAULT_ORG_ID, CallId
 from retold.storage.owners import GRACE_MS
 from retold.storage.store import Store, with_call
 from support.call_house import HandClock
 from support.patience import PATIENCE_S
 from support.postgres import PostgresServer
-from support.stored import make_record
+from support.stored import make_agent, make_record
 
 pytestmark = pytest.mark.anyio
 
@@ -203,3 +204,24 @@ async def test_of_two_servers_that_make_the_same_key_one_is_told_so(first: Store
             for store in (first, second):
                 tasks.start_soon(make, store, f"key_{number}")
     assert sorted(outcomes) == ["made"] * 10 + ["there"] * 10
+
+
+async def test_two_servers_do_not_delete_the_last_two_versions_of_an_agent(first: Store, second: Store) -> None:
+    refused: list[int] = []
+
+    async def forget(store: Store, agent_id: str, version: int) -> None:
+        try:
+            await store.agents.delete_version(DEFAULT_ORG_ID, agent_id, version)
+        except PreconditionFailed:
+            refused.append(version)
+
+    for number in range(10):
+        agents = [make_agent(agent_id=f"agent_{number}", version=version) for version in range(3)]
+        for agent in agents:
+            await first.agents.save(DEFAULT_ORG_ID, agent)
+        await first.agents.delete_version(DEFAULT_ORG_ID, f"agent_{number}", 2)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(forget, first, f"agent_{number}", 0)
+            tasks.start_soon(forget, second, f"agent_{number}", 1)
+        assert await first.agents.find(DEFAULT_ORG_ID, f"agent_{number}", LATEST) is not None
+    assert len(refused) == 10
