@@ -4,7 +4,7 @@
 nothing but what indexes order by    --> read these in order, side by side, until the page is full
 a condition that few calls fulfil    --> look those up and sort them (what is read whole to find them, is read once)
 many calls fulfil each condition     --> read in order, testing each call, until the page is full;
-                                         if a stretch has few of them, ask the summaries of blocks (call_blocks.py);
+                                         if a stretch has not many, ask the summaries of blocks (call_blocks.py);
                                          after Effort.walk calls give up, look up the calls of the narrowest condition
 ```
 No way reads more of the table than the calls that fulfil one of the conditions, or Effort.walk.
@@ -69,6 +69,8 @@ class Effort:
 
 
 _USUAL = Effort()
+_LONG_WALK, _SHORT_WALK = 2, 8
+"""A walk is likely to end after a half of what it may be, or an eighth; beyond that summaries take less time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,16 +215,20 @@ def _few(connection: Connection, search: _Search) -> Select[int, int] | None:
 
 
 def _summed_up(connection: Connection, search: _Search) -> list[tuple[int, int]] | None:
-    """The page, when a walk fills it or summaries tell where its calls are."""
-    rows = _walked(connection, search) if _is_frequent(connection, search) else None
-    wanted = Wanted(search.org_id, search.query, search.tests, search.after)
-    return find_by_blocks(connection, wanted, search.effort.block_calls) if rows is None else rows
+    """The page, when a short walk fills it, summaries tell where its calls are, or a long walk fills it."""
+    rows = _walked(connection, search) if _is_frequent(connection, search, _SHORT_WALK) else None
+    if rows is None:
+        wanted = Wanted(search.org_id, search.query, search.tests, search.after)
+        rows = find_by_blocks(connection, wanted, search.effort.block_calls)
+    if rows is None and _is_frequent(connection, search, _LONG_WALK):
+        rows = _walked(connection, search)
+    return rows
 
 
-def _is_frequent(connection: Connection, search: _Search) -> bool:
-    """Whether the first stretch has so many of the calls that a walk is likely to fill the page."""
+def _is_frequent(connection: Connection, search: _Search, enough: int) -> bool:
+    """Whether the first stretch has so many of the calls that this part of a whole walk is likely to fill the page."""
     effort = search.effort
-    query = replace(search.query, limit=2 * search.wanted * effort.stretch // effort.walk, skip=0)
+    query = replace(search.query, limit=enough * search.wanted * effort.stretch // effort.walk, skip=0)
     brief = replace(search, query=query, effort=replace(effort, walk=effort.stretch))
     return _walked(connection, brief) is not None
 
