@@ -15,6 +15,8 @@ BLOCK_CALLS: Final = 4_096
 """Calls of a block; a multiple of eight."""
 SLICES: Final = 512
 _GRAM_CHARS: Final = 3
+_FEW: Final = 16
+"""So many calls of a bitmap are found one by one in less time than by looking at all of it."""
 _START, _END = "\x02", "\x03"
 
 
@@ -69,6 +71,12 @@ def unpacked(stored: bytes, block_calls: int = BLOCK_CALLS) -> int:
 
 def places(bits: int) -> Iterator[int]:
     """The places of a bitmap's calls in their block, in order."""
+    if bits.bit_count() <= _FEW:
+        while bits:
+            lowest = bits & -bits
+            yield lowest.bit_length() - 1
+            bits ^= lowest
+        return
     for at, byte in enumerate(bits.to_bytes((bits.bit_length() + 7) // 8, "little")):
         if byte:
             yield from (at * 8 + bit for bit in range(8) if byte >> bit & 1)

@@ -31,7 +31,7 @@ MAX_LOOKED_AT: Final = 50_000
 """To look at so many calls takes as long as the ways without summaries."""
 _NARROWS: Final = 16
 """Bitmaps that leave more than one call of so many are little help: to walk along an index takes less for each."""
-_FIRST_LOOK, _LONGEST_LOOK = 500, 5_000
+_FIRST_LOOK, _LONGEST_LOOK = 128, 5_000
 _FIRST_BLOCKS, _MORE_BLOCKS = 16, 8
 """Bitmaps of so many blocks are read at first, which fill most pages; of so many times more from then on."""
 
@@ -95,16 +95,16 @@ def find_by_blocks(connection: Connection, wanted: Wanted, block_calls: int = BL
 def _open_blocks(connection: Connection, block_calls: int) -> list[int]:
     """The blocks that have no summary."""
     newest = (connection.scalar(select(func.max(call.c.row_id))) or 0) // block_calls
-    done = set(
-        connection.scalars(select(call_block.c.block).where(call_block.c.block >= 0, call_block.c.is_summarised))
-    )
+    is_done = (call_block.c.block >= 0, call_block.c.is_summarised)
+    done = set(connection.scalars(select(call_block.c.block).where(*is_done)).all())
     return [block for block in range(newest + 1) if block not in done]
 
 
 def _spans(connection: Connection, wanted: Wanted) -> deque[_Span]:
     """The organisation's blocks that may have calls of the page, the first of the list first."""
     columns = (call_span.c[name] for name in _Span._fields)
-    found = [_Span(*row) for row in connection.execute(select(*columns).where(call_span.c.org_id == wanted.org_id))]
+    stored = connection.execute(select(*columns).where(call_span.c.org_id == wanted.org_id)).all()
+    found = [_Span(*row) for row in stored]
     after = wanted.after
     if wanted.query.is_ascending:
         found = [one for one in found if after is None or one.last_ms >= after.sort_ms]
@@ -132,7 +132,7 @@ class _Stored:
         found = select(columns.value, columns.block, columns.calls).where(columns.org_id == self.org_id, is_there)
         for (kind, name), several in values.items():
             its = found.where(columns.kind == kind, columns.name == name, columns.value.in_(several))
-            for value, block, calls in self.connection.execute(its):
+            for value, block, calls in self.connection.execute(its).all():
                 self.bitmaps[BitmapName(kind, name, value)][block] = calls
 
 
@@ -194,6 +194,8 @@ class _Summary:
                 return 0
             is_one = gram is None
             bits &= unpacked(stored, self.block_calls) if is_one else calls_with(stored, gram, self.block_calls)
+            if not bits:
+                break
         return bits
 
 
@@ -212,7 +214,7 @@ def _tested(connection: Connection, wanted: Wanted, is_candidate: ColumnElement[
     inner = found.offset(0).subquery()
     order = (inner.c.sort_ms, inner.c.row_id)
     ordered = select(*order).order_by(*(column.asc() if is_ascending else column.desc() for column in order))
-    return [(row[0], row[1]) for row in connection.execute(ordered.limit(most))]
+    return [(row[0], row[1]) for row in connection.execute(ordered.limit(most)).all()]
 
 
 def _is_in(blocks: Sequence[int], block_calls: int) -> ColumnElement[bool]:

@@ -390,4 +390,4 @@ def _number(value: int) -> ColumnElement[int]:
 
 
 def _rows(connection: Connection, wanted: Select[int, int]) -> list[tuple[int, int]]:
-    return [(row[0], row[1]) for row in connection.execute(wanted)]
+    return [(row[0], row[1]) for row in connection.execute(wanted).all()]
