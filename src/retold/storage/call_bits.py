@@ -42,14 +42,14 @@ def _hashes(text: str) -> list[int]:
     return [zlib.crc32(gram.encode("utf-8", "surrogatepass")) for gram in grams]
 
 
-def slices_of(value: str) -> frozenset[int]:
-    """The slices in which a whole value is found."""
-    return frozenset(one % SLICES for one in hashes_of(value))
+def slices_of(value: str) -> list[int]:
+    """The slices in which a whole value is found, each once, in the order of the text."""
+    return list(dict.fromkeys(one % SLICES for one in hashes_of(value)))
 
 
-def slices_of_piece(op: TextOp, piece: str) -> frozenset[int]:
+def slices_of_piece(op: TextOp, piece: str) -> list[int]:
     """The slices that each value has in which the piece stands there; none when the piece is too short to tell."""
-    return frozenset(one % SLICES for one in hashes_of_piece(op, piece))
+    return list(dict.fromkeys(one % SLICES for one in hashes_of_piece(op, piece)))
 
 
 def set_bit(bitmap: bytearray, place: int) -> None:

@@ -1,8 +1,8 @@
 """Which parts of block summaries have the calls that may fulfil a condition."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from retold.domain.call_query import (
     AgentIs,
@@ -32,8 +32,8 @@ from retold.storage.call_summary import (
     row_of_pieces,
 )
 
-_MAX_PARTS: Final = 6
-"""More slices or grams of a piece narrow little."""
+_MAX_GRAMS, _MAX_SLICES = 2, 3
+"""More of a piece narrow little, and each is read of every block; slices tell less than grams."""
 
 
 class Part(NamedTuple):
@@ -104,10 +104,12 @@ def _one_each(names: Iterable[BitmapName]) -> tuple[Way, ...]:
 
 
 def _of_grams(column: str, choices: list[list[int]]) -> Formula | None:
-    """Any of several values or pieces; the ends of ids and numbers tell more than their beginnings."""
+    """Any of several values or pieces."""
     if not all(choices):
         return None
-    ways = (tuple(Part(row_of_pieces(column, row_of(gram)), gram) for gram in one[-_MAX_PARTS:]) for one in choices)
+    ways = (
+        tuple(Part(row_of_pieces(column, row_of(gram)), gram) for gram in _spread(one, _MAX_GRAMS)) for one in choices
+    )
     return Formula(tuple(ways))
 
 
@@ -124,13 +126,19 @@ def _of_key(condition: KeyIs) -> Formula:
     return Formula(ways, having, is_absent=condition.test == Present(is_present=False))
 
 
-def _slices(condition: KeyIs, numbers: frozenset[int]) -> Way:
+def _slices(condition: KeyIs, numbers: Sequence[int]) -> Way:
     """The slices in which a value must be; all that have the key, where slices tell nothing."""
-    slices = (Part(has_slice(condition.keys, condition.key, number)) for number in sorted(numbers)[:_MAX_PARTS])
+    slices = (Part(has_slice(condition.keys, condition.key, number)) for number in _spread(numbers, _MAX_SLICES))
     return tuple(slices) or (Part(has_key(condition.keys, condition.key)),)
 
 
-def _slices_of_value(value: Scalar) -> frozenset[int]:
+def _spread(several: Sequence[int], most: int) -> Sequence[int]:
+    """So many of these, from all over the text: a part of it may be the same in most values."""
+    count = min(most, len(several))
+    return [several[(number + 1) * len(several) // count - 1] for number in range(count)]
+
+
+def _slices_of_value(value: Scalar) -> Sequence[int]:
     # A number is compared as one: 5 is found in "5.0" too.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return frozenset() if is_number else slices_of(as_text(value) or "")
+    return () if is_number else slices_of(as_text(value) or "")

@@ -47,20 +47,20 @@ def test_bitmaps_are_combined_like_sets(one: set[int], other: set[int]) -> None:
 
 @given(TEXTS, TEXTS, TEXTS)
 def test_a_value_has_all_slices_of_its_pieces(before: str, piece: str, after: str) -> None:
-    assert slices_of_piece(TextOp.CONTAINS, piece) <= slices_of(before + piece + after)
-    assert slices_of_piece(TextOp.STARTS_WITH, piece) <= slices_of(piece + after)
-    assert slices_of_piece(TextOp.ENDS_WITH, piece) <= slices_of(before + piece)
+    assert set(slices_of_piece(TextOp.CONTAINS, piece)) <= set(slices_of(before + piece + after))
+    assert set(slices_of_piece(TextOp.STARTS_WITH, piece)) <= set(slices_of(piece + after))
+    assert set(slices_of_piece(TextOp.ENDS_WITH, piece)) <= set(slices_of(before + piece))
 
 
 def test_half_a_character_has_slices_too() -> None:
-    assert slices_of_piece(TextOp.CONTAINS, "\ud800ab") <= slices_of("x\ud800abc")
+    assert set(slices_of_piece(TextOp.CONTAINS, "\ud800ab")) <= set(slices_of("x\ud800abc"))
 
 
 def test_pieces_tell_values_apart() -> None:
     values = [f"cus_{number:08}" for number in range(0, 50_000, 7)]
-    wanted = slices_of_piece(TextOp.ENDS_WITH, "4207")
-    assert len([value for value in values if wanted <= slices_of(value)]) < len(values) / 1_000
-    assert slices_of_piece(TextOp.CONTAINS, "42") == frozenset()
+    wanted = set(slices_of_piece(TextOp.ENDS_WITH, "4207"))
+    assert len([value for value in values if wanted <= set(slices_of(value))]) < len(values) / 1_000
+    assert slices_of_piece(TextOp.CONTAINS, "42") == []
     assert max(slices_of("a rather long text of many pieces")) < SLICES
 
 
