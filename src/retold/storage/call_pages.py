@@ -69,6 +69,8 @@ class Effort:
 
 
 _USUAL = Effort()
+_SAMPLE = 4
+"""This part of a stretch tells what a walk would find."""
 _LONG_WALK, _SHORT_WALK = 2, 8
 """A walk is likely to end after a half of what it may be, or an eighth; beyond that summaries take less time."""
 
@@ -226,10 +228,10 @@ def _summed_up(connection: Connection, search: _Search) -> list[tuple[int, int]]
 
 
 def _is_frequent(connection: Connection, search: _Search, enough: int) -> bool:
-    """Whether the first stretch has so many of the calls that this part of a whole walk is likely to fill the page."""
-    effort = search.effort
-    query = replace(search.query, limit=enough * search.wanted * effort.stretch // effort.walk, skip=0)
-    brief = replace(search, query=query, effort=replace(effort, walk=effort.stretch))
+    """Whether the first calls have so many of these that this part of a whole walk is likely to fill the page."""
+    effort, first = search.effort, search.effort.stretch // _SAMPLE
+    query = replace(search.query, limit=enough * search.wanted * first // effort.walk, skip=0)
+    brief = replace(search, query=query, effort=replace(effort, stretch=first, walk=first))
     return _walked(connection, brief) is not None
 
 
