@@ -26,6 +26,7 @@ RetoldError
 |   |-- LlmRuntimeFailed       the LLM websocket closed with an unexpected code
 |   |-- LlmCorruptPayload      a binary frame from the LLM server
 |   `-- EngineNotRun           the agent's response engine is of a kind this server does not run
+|-- ModelFailed                a language model gave no whole answer
 |-- UnreadableAudio            an audio file is damaged or of a kind we do not read
 |-- ScenarioInvalid            a scenario of `retold call` cannot be played
 |-- CallNotPlaced              `retold call` cannot reach its server, or is refused
@@ -203,6 +204,18 @@ class LlmCorruptPayload(CallFailed):
 
 class EngineNotRun(CallFailed):
     """The agent's response engine is of a kind that this server keeps and does not run."""
+
+
+class ModelFailed(RetoldError):
+    """A language model did not give a whole answer; `status` is that of HTTP, where the server gave one.
+
+    `is_retryable` says that the same request may succeed a moment later: the server is busy, broken or out of reach.
+    """
+
+    def __init__(self, detail: str, *, is_retryable: bool, status: int | None = None) -> None:
+        super().__init__(detail)
+        self.is_retryable = is_retryable
+        self.status = status
 
 
 class UnreadableAudio(RetoldError):

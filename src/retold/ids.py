@@ -28,6 +28,11 @@ def new_llm_id() -> str:
     return "llm_" + secrets.token_hex(14)
 
 
+def new_tool_use_id() -> str:
+    """`call_` and 24 hex digits, for a tool use that the model's server gave no id, or one that was there before."""
+    return "call_" + secrets.token_hex(12)
+
+
 def new_key_id() -> KeyId:
     """The public name of an API key, safe to show and log."""
     return KeyId("apikey_" + secrets.token_hex(8))

@@ -7,11 +7,12 @@ call (ADR 8). Implementations do not inherit from a port; the contract tests pro
 Times named `_ms` are milliseconds of call time (since the call connected) unless said otherwise.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from retold.domain.dialogue import ModelPart, ModelRequest
 from retold.domain.transcript import TranscriptItem, Utterance, Word
 
 SPEECH_RATE_HZ = 16_000
@@ -157,6 +158,18 @@ class TextToSpeech(Protocol):
 
 
 # --- the agent's mind -------------------------------------------------------------------------
+
+
+class LanguageModel(Protocol):
+    """Language models by the names of the API, shared by all calls."""
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart]:
+        """Give the answer as it comes: text in pieces, tool uses whole, the usage if it is known, then one StopPart.
+
+        Read it under `aclosing`: closing, and cancelling who reads, end the request without waiting for the server.
+        Raises ModelFailed, also in mid-answer; without a StopPart no answer is whole.
+        """
+        ...
 
 
 class ReplyKind(StrEnum):
