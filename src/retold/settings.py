@@ -5,15 +5,25 @@ Read once from the environment (prefix `RETOLD_`, nested with `__`) and passed d
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIN_KEY_CHARS = 24
 """An API key of fewer characters can be guessed."""
 MAX_KEY_CHARS = 512
+Wire = Literal["openai", "anthropic"]
 _MASTER_KEY = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def _is_web_address(url: str) -> str:
+    if not re.match(r"https?://[^/]", url):
+        raise ValueError("a model's server must be http://... or https://...")
+    return url
+
+
+BaseUrl = Annotated[str, AfterValidator(_is_web_address)]
 
 
 class ScriptedSettings(BaseModel):
@@ -41,6 +51,56 @@ class LocalSpeechSettings(BaseModel):
     tts_threads: int = Field(default=1, ge=1, le=64, description="synthesis runs at a time, over all calls")
     partial_interval_ms: int = Field(
         default=400, ge=100, description="how often an utterance in progress is decoded again"
+    )
+
+
+class MappedModel(BaseModel):
+    """Where one model of the API is served, where that differs from RETOLD_LLM__*."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    model: str | None = None
+    base_url: BaseUrl | None = None
+    api_key: SecretStr | None = None
+    wire: Wire | None = None
+    headers: dict[str, SecretStr] | None = None
+    extra: dict[str, Any] | None = None
+
+
+class LanguageModelSettings(BaseModel):
+    """The language models behind Retell LLMs and conversation flows."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    provider: Literal["http", "scripted"] = Field(
+        default="http", description="language models: of a server, or scripted"
+    )
+    base_url: BaseUrl | None = Field(
+        default=None,
+        description="the models' server, such as http://127.0.0.1:11434/v1 (Ollama) or https://api.openai.com/v1",
+    )
+    api_key: SecretStr | None = Field(default=None, description="the key of that server, if it wants one")
+    wire: Wire = Field(default="openai", description="what it speaks: chat completions, or Anthropic's messages")
+    model: str | None = Field(
+        default=None,
+        description="the model that answers for every name an agent may give; default: the name is sent as it is",
+    )
+    headers: dict[str, SecretStr] = Field(
+        default={}, description='headers added to each request, as JSON: `{"api-key": "..."}` for Azure'
+    )
+    extra: dict[str, Any] = Field(
+        default={},
+        description='fields added to each request, as JSON; null takes one away: `{"temperature": null}`',
+    )
+    models: dict[str, MappedModel] = Field(
+        default={},
+        description="what differs for a model of the API, or for `name:fast` and `name:ultrafast`, as JSON: "
+        '`{"gpt-4.1": {"model": "qwen3:8b"}}`, with base_url, api_key, wire, headers and extra',
+    )
+    first_byte_ms: int = Field(default=15_000, ge=100, description="a model that has said nothing by then has failed")
+    between_ms: int = Field(default=10_000, ge=100, description="the longest silence in the middle of its answer")
+    script: FilePath | None = Field(
+        default=None, description="the script of the provider `scripted`, as JSON; default: it repeats what it hears"
     )
 
 
@@ -94,6 +154,7 @@ class Settings(BaseSettings):
         description='which of our voices speaks for a vendor\'s voice id, as JSON: `{"11labs-Adrian": "low"}`',
     )
     scripted: ScriptedSettings = ScriptedSettings()
+    llm: LanguageModelSettings = LanguageModelSettings()
     local: LocalSpeechSettings = LocalSpeechSettings()
 
     allow_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -165,6 +165,6 @@ def test_doctor_reports_in_text_and_json(tmp_path: Path) -> None:
     report = json.loads(retold("doctor", "--port", "0", "--json", data_dir=tmp_path / "data").stdout)
     assert shown.returncode == (0 if report["ok"] else 1)
     names = {check["name"] for check in report["checks"]}
-    assert {"python", database.KIND, "silero", "whisper", "hibari", "port", "clock", "data dir", "disk"} <= names
+    assert {"python", database.KIND, "silero", "whisper", "hibari", "llm", "port", "clock", "data dir", "disk"} <= names
     assert all(name in shown.stdout for name in names)
     assert all(check["fix"] for check in report["checks"] if check["state"] == "broken")

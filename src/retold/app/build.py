@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from retold.api.application import make_application
 from retold.api.context import ApiContext
 from retold.app import fixtures
+from retold.app.models import LanguageModels, language_models
 from retold.app.speech import Speech
 from retold.calls.deps import Deps
 from retold.calls.finish import Archive
@@ -58,6 +59,7 @@ class App:
     context: ApiContext
     live: LiveCalls
     store: Store
+    models: LanguageModels
 
     def __init__(self, settings: Settings, clock: Clock, disk: Disk, *, has_fixtures: bool = False) -> None:
         self.settings = settings.model_copy(update={"voice_map": fixtures.VOICES}) if has_fixtures else settings
@@ -95,6 +97,7 @@ class App:
             self.live = LiveCalls(archive, self._clock, concurrency_limit=self.settings.concurrency_limit)
             await recover(archive, self.live)
             await self._first_start()
+            self.models = await stack.enter_async_context(language_models(self.settings.llm))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             speech = Speech(self.settings)
             deps = Deps(

@@ -8,12 +8,12 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 from urllib import error, request
 
 from retold.app.listen import bind
+from retold.cli.finding import Finding
+from retold.cli.language_model import check_language_model
 from retold.clock import SystemClock
 from retold.errors import StorageError
 from retold.providers.models import local_models
@@ -31,22 +31,13 @@ _MB = 1024 * 1024
 Version = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report; `fix` is the command or change that mends it."""
-
-    name: str
-    state: Literal["ok", "warning", "broken"]
-    detail: str
-    fix: str | None = None
-
-
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything a server with these settings needs."""
     return [
         check_python(sys.version_info[:3]),
         check_database(revealed(settings.database_url)),
         *check_models(settings),
+        check_language_model(settings.llm),
         check_port(settings.host, settings.port),
         check_clock(SystemClock().wall_ms() / 1000),
         check_rights(settings.data_dir),

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from retold.cli import checks
+from retold.cli.language_model import check_language_model
+from retold.settings import LanguageModelSettings
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,21 @@ def test_sqlite_is_graded_against_the_wal_reset_bug(version: checks.Version, is_
 def test_an_ancient_sqlite_or_python_is_broken() -> None:
     assert checks.grade_sqlite((3, 8, 0)).state == "broken"
     assert checks.check_python((3, 10, 9)).state == "broken"
+
+
+def test_a_missing_language_model_is_named_with_its_setting() -> None:
+    finding = check_language_model(LanguageModelSettings())
+    assert finding.state == "warning"
+    assert "RETOLD_LLM__BASE_URL" in (finding.fix or "")
+
+
+def test_a_script_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "script.json"
+    file.write_text('{"rules": [{"steps": [{"say": "Hello."}]}]}')
+    assert check_language_model(LanguageModelSettings(provider="scripted")).state == "ok"
+    assert "1 rules" in check_language_model(LanguageModelSettings(provider="scripted", script=file)).detail
+    file.write_text('{"rules": 5}')
+    assert check_language_model(LanguageModelSettings(provider="scripted", script=file)).state == "broken"
 
 
 @pytest.mark.parametrize(("now_s", "state"), [(0, "broken"), (1_800_000_000, "ok"), (5_000_000_000, "broken")])
