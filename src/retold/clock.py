@@ -1,7 +1,8 @@
-"""Wall time for the API, monotonic time for everything that is measured."""
+"""Wall time for the API, monotonic time for everything that is measured, and the time zones of the machine."""
 
 import time
 from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 class Clock(Protocol):
@@ -43,3 +44,11 @@ class CallClock:
     def wall_ms(self, at_ms: float) -> int:
         """The wall time of a moment of the call: start plus monotonic time, so that clock jumps do not show."""
         return self.started_wall_ms + round(at_ms)
+
+
+def find_zone(name: str) -> ZoneInfo | None:
+    """The time zone of an IANA name, None when this machine knows none of that name; any text is safe."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
