@@ -113,6 +113,13 @@ def fill(template: str, lookup: Lookup, *, quoted: Callable[[str], str] = lambda
     return _Filling(lookup).fill(template, MAX_FOLLOWED, quoted)
 
 
+def fill_whole(template: str, lookup: Lookup) -> str | None:
+    """The same, but None when a placeholder of the template stands for nothing."""
+    filling = _Filling(lookup)
+    text = filling.fill(template, MAX_FOLLOWED, lambda value: value)
+    return text if filling.is_whole else None
+
+
 class _Part:
     """Text up to the next brace that closes: as it is put in, and as it counts in the name of a placeholder."""
 
@@ -131,6 +138,8 @@ class _Filling:
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self._left_chars = MAX_READ_CHARS
+        self.is_whole = True
+        """Whether each placeholder of the text itself, not of the values in it, is known."""
 
     def fill(self, template: str, depth: int, quoted: Callable[[str], str]) -> str:
         """The template with what is known put in; values are followed `depth` deep."""
@@ -157,6 +166,7 @@ class _Filling:
         name = "".join(part.name)
         value = self._value(name.strip(), depth)
         if value is None:
+            self.is_whole = self.is_whole and depth < MAX_FOLLOWED
             parts[-1].add("{{" + "".join(part.shown) + "}}", "{{" + name + "}}")
         else:
             parts[-1].add(quoted(value), value)
