@@ -1,5 +1,6 @@
 """The stand-in model server as a program of its own, and what `retold doctor` says of it."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -36,4 +37,12 @@ def test_the_program_serves_a_script_and_doctor_sees_it(tmp_path: Path) -> None:
                 assert check_language_model(told).state == state
         finally:
             program.terminate()
-    assert check_language_model(settings).state == "broken"
+
+
+def test_doctor_names_a_server_that_is_not_there() -> None:
+    with socket.socket() as taken:
+        # Bound and not listening: nobody else can answer there in the meantime.
+        taken.bind(("127.0.0.1", 0))
+        base_url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        finding = check_language_model(LanguageModelSettings(base_url=base_url))
+    assert (finding.state, "cannot be reached" in finding.detail) == ("broken", True)

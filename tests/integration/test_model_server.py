@@ -131,7 +131,7 @@ async def test_leaving_tells_the_server_without_waiting_for_it(served: Served, m
     with anyio.fail_after(PATIENCE_S):
         async with aclosing(model.stream(asks("Hello?"))) as parts:
             assert isinstance(await anext(parts), TextPart)
-    await until(lambda: served.server.left == 1)
+    await until(lambda: served.server.left >= 1)
 
 
 async def test_being_cancelled_before_the_first_byte_tells_the_server(served: Served, model: LanguageModel) -> None:
@@ -140,7 +140,7 @@ async def test_being_cancelled_before_the_first_byte_tells_the_server(served: Se
         tasks.start_soon(answer, model, asks("Hello?"))
         await until(lambda: len(served.server.asked) == 1)
         tasks.cancel_scope.cancel()
-    await until(lambda: served.server.left == 1)
+    await until(lambda: served.server.left >= 1)
 
 
 async def test_whole_answers_use_one_connection(served: Served, model: LanguageModel) -> None:

@@ -40,10 +40,10 @@ class LanguageModels:
         """By the name under which a model is mapped; all that are not share one, so its size is that of the map."""
         self._scripted = ScriptedModel(_script(settings), self._deadlines) if settings.provider == "scripted" else None
 
-    @property
-    def is_configured(self) -> bool:
-        """Whether there is a server for names that are not mapped."""
-        return self._scripted is not None or self._settings.base_url is not None
+    def serves(self, model: str) -> bool:
+        """Whether the settings say who answers for this name."""
+        mapped = self._settings.models.get(model, MappedModel())
+        return self._scripted is not None or self._completed(mapped).base_url is not None
 
     def for_call(self, backup: BackupModel | None = None) -> LanguageModel:
         """What a responder speaks with: a second try, and the agent's backup model."""

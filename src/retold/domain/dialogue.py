@@ -63,6 +63,7 @@ Message = SystemText | UserText | AgentText | ToolOutcome
 class ToolSpec:
     """A tool the model may use; `parameters` is the JSON schema of its arguments, an object.
 
+    Vendors take names of 1 to 64 letters, digits, `_` and `-` only.
     With `is_strict` the server is asked to hold the arguments to the schema, where the schema allows it
     (domain/strict_schema.py).
     """

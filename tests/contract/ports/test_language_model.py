@@ -238,10 +238,10 @@ async def test_leaving_in_mid_answer_leaves_the_model_as_it_was(make: Make) -> N
 
 
 async def test_being_cancelled_while_waiting_leaves_the_model_as_it_was(make: Make) -> None:
-    told = script({"times": 1, "steps": [{"hang": True}]}, otherwise="Here I am.")
+    told = script({"when": {"last": "wait"}, "steps": [{"hang": True}]}, otherwise="Here I am.")
     model = make(told, PATIENT)
     with anyio.move_on_after(0.05) as scope:
-        await answer(model, asks("Hello?"))
+        await answer(model, asks("Please wait."))
     assert scope.cancelled_caught
     assert text_of(await answer(model, asks("Hello?"))) == "Here I am."
 

@@ -133,7 +133,7 @@ async def test_keys_do_not_show_in_a_failure() -> None:
 
 async def test_without_a_server_the_missing_setting_is_named() -> None:
     async with language_models(settings()) as models:
-        assert not models.is_configured
+        assert not models.serves("gpt-4.1")
         with pytest.raises(ModelFailed, match="RETOLD_LLM__BASE_URL") as failed:
             await heard(models)
     assert not failed.value.is_retryable
@@ -141,6 +141,7 @@ async def test_without_a_server_the_missing_setting_is_named() -> None:
 
 async def test_a_name_without_a_server_fails_beside_one_that_has_one() -> None:
     async with language_models(settings(models={"local": {"base_url": "http://127.0.0.1:9"}})) as models:
+        assert (models.serves("local"), models.serves("gpt-4.1")) == (True, False)
         with pytest.raises(ModelFailed, match="RETOLD_LLM__BASE_URL"):
             await heard(models, "gpt-4.1")
 
@@ -150,7 +151,7 @@ async def test_the_scripted_model_answers_for_every_name(tmp_path: Path) -> None
     file.write_text('{"rules": [{"times": 1, "steps": [{"fail": 503}]}], "otherwise": "Backup."}')
     for told, said in ((settings(provider="scripted"), "You said: Hi"), (None, "Backup.")):
         async with language_models(told or settings(provider="scripted", script=file)) as models:
-            assert models.is_configured
+            assert models.serves("any")
             chain = models.for_call(BackupModel(model="backup"))
             async with aclosing(chain.stream(ModelRequest("x", (UserText("Hi"),)))) as parts:
                 *texts, _, stop = [part async for part in parts]
