@@ -107,7 +107,6 @@ class AnthropicAnswer:
         self._output_tokens = 0
         self._stop_reason: str | None = None
 
-    @property
     def has_stopped(self) -> bool:
         """See model_stream.Answer."""
         return self._stop_reason is not None

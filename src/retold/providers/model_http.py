@@ -26,6 +26,8 @@ _OK: Final = 200
 _MAX_REFUSAL_BYTES: Final = 16 * 1024
 _REFUSAL_S: Final = 1.0
 _SHOWN_CHARS: Final = 1_000
+_FAREWELL_S: Final = 1.0
+"""For the usage, which comes at once where it comes at all."""
 _TRAILER_S: Final = 0.02
 """The end of the body follows the last event at once; a connection that is read to its end serves the next request."""
 
@@ -49,10 +51,14 @@ class ModelEndpoint:
         self._secrets = [secret for secret in secrets if secret]
 
     async def events(
-        self, body: Mapping[str, Any], is_last: Callable[[ServerSentEvent], bool]
+        self,
+        body: Mapping[str, Any],
+        is_last: Callable[[ServerSentEvent], bool],
+        has_stopped: Callable[[], bool] = lambda: False,
     ) -> AsyncGenerator[ServerSentEvent]:
         """Ask, and give each event as it comes, up to the last one or the end of the stream.
 
+        When the model `has_stopped`, what is still to come is not waited for as long as the model would be.
         Comments and pings show that the connection lives, not that the model does: no deadline moves for them.
         Raises ModelFailed.
         """
@@ -72,6 +78,8 @@ class ModelEndpoint:
                             return
                         yield event
                         allowed_s = self._deadlines.between_s
+                        if has_stopped():
+                            allowed_s = min(allowed_s, _FAREWELL_S)
                         deadline = anyio.current_time() + allowed_s
         finally:
             # First of all, and without asking the server: who left does not pay for what is still to come.

@@ -13,7 +13,6 @@ from retold.providers.server_sent_events import ServerSentEvent
 class Answer(Protocol):
     """Puts the events of one answer together."""
 
-    @property
     def has_stopped(self) -> bool:
         """Whether the model has said why it stopped: all that it said has been given."""
         ...
@@ -42,7 +41,7 @@ async def answered(
         current = answer()
         has_given = False
         try:
-            async with aclosing(endpoint.events(body(), current.is_last)) as events:
+            async with aclosing(endpoint.events(body(), current.is_last, current.has_stopped)) as events:
                 async for event in events:
                     for part in current.take(event):
                         has_given = True
@@ -51,7 +50,7 @@ async def answered(
             if not has_given and has_learnt(failure):
                 continue
             # When the model has stopped, only its usage was still to come.
-            if not current.has_stopped:
+            if not current.has_stopped():
                 raise
         for part in current.end():
             yield part

@@ -89,7 +89,6 @@ class OpenAIAnswer:
         self._usage: _Usage | None = None
         self._is_done = False
 
-    @property
     def has_stopped(self) -> bool:
         """See model_stream.Answer."""
         return self._finish_reason is not None
@@ -124,7 +123,7 @@ class OpenAIAnswer:
 
     def end(self) -> list[ModelPart]:
         """See model_stream.Answer."""
-        if not self.has_stopped and not self._is_done:
+        if not self.has_stopped() and not self._is_done:
             raise ModelFailed("the answer was cut off: the stream ended in the middle", is_retryable=True)
         parts = self._tool_uses()
         usage = self._usage

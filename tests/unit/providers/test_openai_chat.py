@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 
@@ -300,6 +301,13 @@ async def test_the_usage_is_found_wherever_it_stands(usage: bytes) -> None:
 )
 async def test_a_whole_answer_is_understood_in_many_forms(pieces: list[bytes]) -> None:
     assert await heard(*pieces) == [TextPart("Yes"), StopPart(StopReason.END)]
+
+
+async def test_the_usage_is_not_waited_for_as_long_as_the_model() -> None:
+    began = anyio.current_time()
+    parts = await told(Wire([WireAnswer([chunk({"content": "Yes"}, "stop"), 600.0])]), ASK)
+    assert parts == [TextPart("Yes"), StopPart(StopReason.END)]
+    assert anyio.current_time() - began == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
