@@ -33,6 +33,16 @@ def new_tool_use_id() -> str:
     return "call_" + secrets.token_hex(12)
 
 
+def new_flow_id() -> str:
+    """`conversation_flow_` and 12 bytes in hex."""
+    return "conversation_flow_" + secrets.token_hex(12)
+
+
+def new_component_id() -> str:
+    """`conversation_flow_component_` and 12 bytes in hex."""
+    return "conversation_flow_component_" + secrets.token_hex(12)
+
+
 def new_key_id() -> KeyId:
     """The public name of an API key, safe to show and log."""
     return KeyId("apikey_" + secrets.token_hex(8))

@@ -15,6 +15,18 @@ AGENT = "16b980523634a6dc504898cda492e939"
 OTHER_AGENT = "oBeDLoLOeuAbiuaMFXRtDOLriTJ5tSxD"
 CALL = "119c3f8e47135a29e65947eeb34cf12d"
 ENGINE = {"llm_id": "llm_234sdertfsdsfsdf", "type": "retell-llm", "version": 0}
+EDGE = {"id": "id", "transition_condition": {"prompt": "prompt", "type": "prompt"}, "destination_node_id": "elsewhere"}
+NODES = [
+    {
+        "id": "start",
+        "type": "conversation",
+        "instruction": {"text": "Greet the customer.", "type": "prompt"},
+        "edges": [EDGE],
+        "skip_response_edge": EDGE,
+        "global_node_setting": {"condition": "condition", "cool_down": 1, "go_back_conditions": [EDGE]},
+    }
+]
+MODEL = {"model": "gpt-4.1", "type": "cascading", "high_priority": True}
 TREE: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
     ("call.delete", (CALL,), {}),
     ("call.retrieve", (CALL,), {}),
@@ -44,6 +56,16 @@ TREE: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
     ("llm.retrieve", (AGENT,), {"version": 1}),
     ("llm.create", (), {"mcps": [{"name": "name", "url": "url", "timeout_ms": 0}], "general_prompt": "You are ..."}),
     ("llm.list", (), {"limit": 1000, "pagination_key": "pagination_key", "sort_order": "ascending"}),
+    ("conversation_flow.delete", ("conversation_flow_id",), {"force_delete": True}),
+    ("conversation_flow.retrieve", ("conversation_flow_id",), {"version": 0}),
+    ("conversation_flow.update", ("conversation_flow_id",), {"version": 1, "nodes": NODES}),
+    ("conversation_flow.create", (), {"nodes": NODES, "start_speaker": "agent", "model_choice": MODEL}),
+    ("conversation_flow.list", (), {"limit": 50, "pagination_key": "pagination_key", "sort_order": "ascending"}),
+    ("conversation_flow_component.delete", ("conversation_flow_component_id",), {}),
+    ("conversation_flow_component.retrieve", ("conversation_flow_component_id",), {}),
+    ("conversation_flow_component.update", ("conversation_flow_component_id",), {"name": "Collector"}),
+    ("conversation_flow_component.create", (), {"name": "Collector", "nodes": NODES}),
+    ("conversation_flow_component.list", (), {"limit": 50, "pagination_key": "pagination_key"}),
     ("phone_number.delete", ("+14157774444",), {}),
     ("phone_number.retrieve", ("+14157774444",), {}),
     ("phone_number.import_", (), {"phone_number": "+14157774444", "termination_uri": "someuri.pstn.twilio.com"}),

@@ -14,6 +14,7 @@ import pytest
 
 from retold.domain.scopes import Scope, scope_for
 from support.api_description import Operation, operations
+from support.flows import component, component_node, end, flow
 from support.patience import PATIENCE_S
 from support.server import retold, running_server
 
@@ -22,6 +23,8 @@ UNKNOWN = {
     "call_id": "call_" + "0" * 27,
     "api_key_id": "apikey_" + "0" * 16,
     "llm_id": "llm_" + "0" * 24,
+    "conversation_flow_id": "conversation_flow_" + "0" * 24,
+    "conversation_flow_component_id": "conversation_flow_component_" + "0" * 24,
     "phone_number": "+14155550199",
     "voice_id": "voice_none",
 }
@@ -56,7 +59,14 @@ class House:
 
     def kept(self, secret: str) -> list[Any]:
         """Everything an organisation sees of itself, but for when its keys were used."""
-        lists = ("/list-api-keys", "/list-agents", "/list-retell-llms", "/list-phone-numbers")
+        lists = (
+            "/list-api-keys",
+            "/list-agents",
+            "/list-retell-llms",
+            "/list-conversation-flows",
+            "/v2/list-conversation-flow-components",
+            "/list-phone-numbers",
+        )
         keys, *others = (self.http.get(path, headers=bearer(secret)).json() for path in lists)
         calls = self.http.post("/v2/list-calls", json={}, headers=bearer(secret)).json()
         for key in keys:
@@ -89,6 +99,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
         assert http.delete(f"/delete-api-key/{revoked['api_key_id']}", headers=own).status_code == 204
         key_id = make("/create-api-key", api_key_name="target")["api_key_id"]
         llm_id = make("/create-retell-llm", general_prompt="Be kind.")["llm_id"]
+        part = make("/create-conversation-flow-component", **component("pay"))["conversation_flow_component_id"]
+        nodes = [component_node("pay", part, "shared", "end"), end()]
+        flow_id = make("/create-conversation-flow", **flow(*nodes))["conversation_flow_id"]
         engine = {"type": "custom-llm", "llm_websocket_url": "wss://a.example.com"}
         agent_id = make("/create-agent", voice_id="default", response_engine=engine)["agent_id"]
         call_id = make("/v2/create-web-call", agent_id=agent_id)["call_id"]
@@ -104,6 +117,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
             "call_id": call_id,
             "api_key_id": key_id,
             "llm_id": llm_id,
+            "conversation_flow_id": flow_id,
+            "conversation_flow_component_id": part,
             "phone_number": number,
         }
         yield House(http, server.api_key, stranger, expired, revoked["api_key"], without, ids, described)
@@ -231,6 +246,21 @@ REFERENCES: dict[str, Reference] = {
         f"/update-agent/{own['agent_id']}",
         {"response_engine": llm_engine(ids["llm_id"])},
     ),
+    "the flow of an agent": lambda ids, own: (
+        "PATCH",
+        f"/update-agent/{own['agent_id']}",
+        {"response_engine": {"type": "conversation-flow", "conversation_flow_id": ids["conversation_flow_id"]}},
+    ),
+    "a component of a flow": lambda ids, _own: (
+        "POST",
+        "/create-conversation-flow",
+        flow(component_node("part", ids["conversation_flow_component_id"], "shared", "end"), end()),
+    ),
+    "a component of a component": lambda ids, _own: (
+        "POST",
+        "/create-conversation-flow-component",
+        component("mine", component_node("part", ids["conversation_flow_component_id"], "shared", None)),
+    ),
     "the agents of a number": lambda ids, own: (
         "PATCH",
         f"/update-phone-number/{own['phone_number']}",
@@ -257,6 +287,11 @@ REFERENCES: dict[str, Reference] = {
         {},
     ),
     "a place in the LLMs": lambda ids, _own: ("GET", f"/list-retell-llms?pagination_key={ids['llm_id']}", None),
+    "a place in the flows": lambda ids, _own: (
+        "GET",
+        f"/list-conversation-flows?pagination_key={ids['conversation_flow_id']}",
+        None,
+    ),
     "a place in the pages of numbers": lambda ids, _own: (
         "GET",
         f"/v2/list-phone-numbers?pagination_key={quote(ids['phone_number'])}",

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from support.api_description import Operation, operations, with_text_in_each_place
+from support.flows import component, flow
 from support.patience import PATIENCE_S
 from support.server import running_server
 
@@ -19,7 +20,15 @@ TEXT = (
     "'; DROP TABLE call; -- \" OR 1=1 a\r\nSet-Cookie: owned=1\r\n\r\n<script>alert(1)</script> {{x.__class__}} ${7*7}"
     " {{7*7}} %{7*7} ../../../etc/passwd %s%n \\x00 \u202e \ufeff \U0001f9ff"
 )
-LISTS = ("/list-agents", "/list-retell-llms", "/list-phone-numbers", "/list-api-keys", "/list-voices")
+LISTS = (
+    "/list-agents",
+    "/list-retell-llms",
+    "/list-conversation-flows",
+    "/v2/list-conversation-flow-components",
+    "/list-phone-numbers",
+    "/list-api-keys",
+    "/list-voices",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
         ids = {
             "agent_id": make("/create-agent", voice_id="default", response_engine=engine)["agent_id"],
             "llm_id": make("/create-retell-llm")["llm_id"],
+            "conversation_flow_id": make("/create-conversation-flow", **flow())["conversation_flow_id"],
+            "conversation_flow_component_id": make("/create-conversation-flow-component", **component("pay"))[
+                "conversation_flow_component_id"
+            ],
             "api_key_id": make("/create-api-key")["api_key_id"],
             "phone_number": make("/import-phone-number", phone_number="+14155550100", termination_uri="a.example.com")[
                 "phone_number"

@@ -52,67 +52,75 @@ EXAMPLE = {
 }
 
 
+TEXT = {"type": "static_text", "text": "One moment."}
+PROMPT = {"type": "prompt", "text": "Say what you do."}
+GLOBAL = {
+    "condition": {
+        "type": "equation_prompt",
+        "equations": [EQUATION],
+        "operator": "||",
+        "prompt_condition": {"type": "prompt", "prompt": "asks for a person"},
+    },
+    "go_back_conditions": [edge("back", None)],
+    "cool_down": 2,
+    "positive_finetune_examples": [EXAMPLE],
+    "negative_finetune_examples": [EXAMPLE],
+}
+LEARNT = [EXAMPLE | {"id": "x1", "destination_node_id": "end"}]
+TALKING = {
+    "name": "Welcome",
+    "display_position": {"x": 1.5, "y": -2},
+    "edges": [{"id": "e1", "transition_condition": EQUATIONS, "destination_node_id": "branch"}],
+    "else_edge": edge("e2", "agent", "Else"),
+    "skippable": True,
+    "finetune_conversation_examples": [EXAMPLE | {"id": "x2"}],
+    "finetune_transition_examples": LEARNT,
+    "allow_dtmf_interruption": False,
+    "boosted_keywords": ["{{name}}"],
+    "custom_stt_config": {"provider": "deepgram", "endpointing_ms": 50},
+    "interruption_sensitivity": 0.5,
+    "kb_config": {"top_k": 3, "filter_score": 0.5},
+    "knowledge_base_ids": ["kb"],
+    "reminder_max_count": 0,
+    "reminder_trigger_ms": 9000,
+    "responsiveness": 1,
+    "stt_mode": "custom",
+    "voice_speed": 1.5,
+    "model_choice": {"type": "cascading", "model": "gpt-5", "high_priority": True},
+    "global_node_setting": GLOBAL,
+}
+ACTING = {
+    "wait_for_result": True,
+    "speak_during_execution": True,
+    "enable_typing_sound": True,
+    "instruction": TEXT,
+    "else_edge": edge("x", "end", "Else"),
+    "finetune_transition_examples": LEARNT,
+}
+SWAP = {"post_call_analysis_setting": "both_agents", "webhook_setting": "both_agents", "keep_current_voice": True}
+ITEM = {"type": "enum", "name": "size", "description": "which", "choices": ["s", "m"]}
+COLD = {"type": "cold_transfer"}
+
+
 def every_node() -> list[dict[str, Any]]:
     """One node of each type, with every field of its own."""
-    text = {"type": "static_text", "text": "One moment."}
-    prompt = {"type": "prompt", "text": "Say what you do."}
-    settings = {
-        "condition": {
-            "type": "equation_prompt",
-            "equations": [EQUATION],
-            "operator": "||",
-            "prompt_condition": {"type": "prompt", "prompt": "asks for a person"},
-        },
-        "go_back_conditions": [edge("back", None)],
-        "cool_down": 2,
-        "positive_finetune_examples": [EXAMPLE],
-        "negative_finetune_examples": [EXAMPLE],
-    }
-    learnt = [EXAMPLE | {"id": "x1", "destination_node_id": "end"}]
-    talking = {
-        "name": "Welcome",
-        "display_position": {"x": 1.5, "y": -2},
-        "edges": [{"id": "e1", "transition_condition": EQUATIONS, "destination_node_id": "branch"}],
-        "else_edge": edge("e2", "agent", "Else"),
-        "skippable": True,
-        "finetune_conversation_examples": [EXAMPLE | {"id": "x2"}],
-        "finetune_transition_examples": learnt,
-        "allow_dtmf_interruption": False,
-        "boosted_keywords": ["{{name}}"],
-        "custom_stt_config": {"provider": "deepgram", "endpointing_ms": 50},
-        "interruption_sensitivity": 0.5,
-        "kb_config": {"top_k": 3, "filter_score": 0.5},
-        "knowledge_base_ids": ["kb"],
-        "reminder_max_count": 0,
-        "reminder_trigger_ms": 9000,
-        "responsiveness": 1,
-        "stt_mode": "custom",
-        "voice_speed": 1.5,
-        "model_choice": {"type": "cascading", "model": "gpt-5", "high_priority": True},
-        "global_node_setting": settings,
-    }
-    acting = {"wait_for_result": True, "speak_during_execution": True, "enable_typing_sound": True}
-    acting |= {"instruction": text, "else_edge": edge("x", "end", "Else"), "finetune_transition_examples": learnt}
-    swap = {"post_call_analysis_setting": "both_agents", "webhook_setting": "both_agents", "keep_current_voice": True}
-    item = {"type": "enum", "name": "size", "description": "which", "choices": ["s", "m"]}
-    cold = {"type": "cold_transfer"}
     return [
-        talk("start", **talking),
+        talk("start", **TALKING),
         talk("agent", type="subagent", tool_ids=["t1"], tools=[{"type": "end_call", "name": "bye"}], edges=[])
         | {"always_edge": edge("always", "call", "Always")},
-        talk("skip", edges=[], instruction=text) | {"skip_response_edge": edge("skip", "end", "Skip response")},
-        {"id": "call", "type": "function", "tool_id": "t1", "tool_type": "local", **acting},
-        {"id": "code", "type": "code", "code": "1", "timeout_ms": 5000, "response_variables": {"a": "$.a"}, **acting},
-        {"id": "mcp", "type": "mcp", "mcp_id": "files", "mcp_tool_name": "read", **acting},
+        talk("skip", edges=[], instruction=TEXT) | {"skip_response_edge": edge("skip", "end", "Skip response")},
+        {"id": "call", "type": "function", "tool_id": "t1", "tool_type": "local", **ACTING},
+        {"id": "code", "type": "code", "code": "1", "timeout_ms": 5000, "response_variables": {"a": "$.a"}, **ACTING},
+        {"id": "mcp", "type": "mcp", "mcp_id": "files", "mcp_tool_name": "read", **ACTING},
         {
             "id": "transfer",
             "type": "transfer_call",
             "transfer_destination": {"type": "predefined", "number": "+14155550100"},
-            "transfer_option": cold,
+            "transfer_option": COLD,
             "edge": edge("failed", "end", "Transfer failed"),
             "custom_sip_headers": {"X-A": "b"},
         },
-        {"id": "press", "type": "press_digit", "instruction": prompt, "delay_ms": 500, "edges": [edge("p", "end")]},
+        {"id": "press", "type": "press_digit", "instruction": PROMPT, "delay_ms": 500, "edges": [edge("p", "end")]},
         {"id": "branch", "type": "branch", "else_edge": edge("else", "extract", "Else")},
         {
             "id": "sms",
@@ -123,12 +131,12 @@ def every_node() -> list[dict[str, Any]]:
             "sms_destination": {"type": "customer_number"},
             "sms_sender": {"type": "current_number"},
         },
-        {"id": "extract", "type": "extract_dynamic_variables", "variables": [item], "edges": [edge("x", "sms")]},
-        {"id": "swap", "type": "agent_swap", "agent_id": "a", "agent_version": 1, "edge": edge("f", "end"), **swap},
+        {"id": "extract", "type": "extract_dynamic_variables", "variables": [ITEM], "edges": [edge("x", "sms")]},
+        {"id": "swap", "type": "agent_swap", "agent_id": "a", "agent_version": 1, "edge": edge("f", "end"), **SWAP},
         component_node("part", "pay", "local", "end"),
-        {"id": "bridge", "type": "bridge_transfer", "instruction": prompt, "speak_during_execution": True},
+        {"id": "bridge", "type": "bridge_transfer", "instruction": PROMPT, "speak_during_execution": True},
         {"id": "cancel", "type": "cancel_transfer"},
-        end() | {"custom_sip_headers": {"X-Why": "{{reason}}"}, "instruction": text, "speak_during_execution": True},
+        end() | {"custom_sip_headers": {"X-Why": "{{reason}}"}, "instruction": TEXT, "speak_during_execution": True},
     ]
 
 

@@ -1,7 +1,5 @@
 """The versions of an agent: drafts, publication, and tags that name a version (the tag routes are our own)."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,11 +10,11 @@ from retold.api.auth import Org
 from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import context_of
 from retold.api.paging import Paging, QueryVersion, envelope
+from retold.api.unknown import unknown_is_404
 from retold.domain.agent import Agent, AgentTag
 from retold.domain.agent_options import LongText, RequestModel, ShortText
 from retold.domain.response_engine import VersionNumber
 from retold.domain.version_reference import Tag
-from retold.errors import NoSuchResource, NotFound
 
 router = APIRouter(tags=["agent"], route_class=JsonRoute)
 
@@ -62,7 +60,7 @@ async def create(
 ) -> dict[str, Any]:
     """Begin a draft as a copy of a version; with a Retell LLM, that is copied too."""
     deps = context_of(request).deps
-    with _unknown_is_404():
+    with unknown_is_404():
         agent = await deps.store.agents.create_version(org, agent_id, body.base_version, deps.clock.wall_ms())
     warn_of_ignored(response, sent, body)
     return agent.wire()
@@ -71,7 +69,7 @@ async def create(
 @router.delete("/delete-agent-version/{agent_id}", status_code=status.HTTP_204_NO_CONTENT, response_class=Response)
 async def delete(request: Request, org: Org, agent_id: str, version: QueryVersion) -> None:
     """Delete one version; its number is not given again."""
-    with _unknown_is_404():
+    with unknown_is_404():
         await context_of(request).deps.store.agents.delete_version(org, agent_id, version)
 
 
@@ -80,7 +78,7 @@ async def publish(request: Request, org: Org, agent_id: str, *, body: Publicatio
     """Publish a draft and its Retell LLM: they cannot change any more. A published version stays as it is."""
     deps = context_of(request).deps
     texts = body.model_dump(exclude={"version"}, exclude_none=True)
-    with _unknown_is_404():
+    with unknown_is_404():
         await deps.store.agents.publish(org, agent_id, body.version, texts, deps.clock.wall_ms())
 
 
@@ -88,7 +86,7 @@ async def publish(request: Request, org: Org, agent_id: str, *, body: Publicatio
 async def publish_latest(request: Request, org: Org, agent_id: str) -> None:
     """Publish the latest draft and begin the next one, as SDKs before 5.45 expect."""
     deps = context_of(request).deps
-    with _unknown_is_404():
+    with unknown_is_404():
         await deps.store.agents.publish_latest(org, agent_id, deps.clock.wall_ms())
 
 
@@ -108,12 +106,3 @@ async def assign_tag(
 async def delete_tag(request: Request, org: Org, agent_id: str, tag: Annotated[str, Query(max_length=64)]) -> None:
     """Delete a tag; its version stays. Not part of Retell's API."""
     await context_of(request).deps.store.agents.delete_tag(org, agent_id, tag)
-
-
-@contextmanager
-def _unknown_is_404() -> Generator[None]:
-    """These routes answer 404 where others answer 422."""
-    try:
-        yield
-    except NotFound as error:
-        raise NoSuchResource(error.message, field=error.field, fix=error.fix) from error

@@ -18,6 +18,8 @@ from retold.clock import Clock
 from retold.domain.agent import Agent
 from retold.domain.api_key import NewKey
 from retold.domain.call import Call, CallRecord
+from retold.domain.flow import Flow, SharedComponent
+from retold.domain.flow_nodes import EndNode
 from retold.domain.llm import Llm
 from retold.domain.phone_number import AgentWeight, PhoneNumber, SipTrunk
 from retold.domain.reasons import CallStatus, DisconnectionReason
@@ -31,6 +33,8 @@ MARK = "fixtures"
 """The file by which a data folder is known to hold fixtures and nothing of value."""
 AGENTS = ("16b980523634a6dc504898cda492e939", "oBeDLoLOeuAbiuaMFXRtDOLriTJ5tSxD", "agent_xxx", "agent_id")
 LLMS = (*AGENTS[:2], "llm_234sdertfsdsfsdf", "llm_id")
+FLOWS = ("conversation_flow_id",)
+COMPONENTS = ("conversation_flow_component_id",)
 CALLS = (
     "119c3f8e47135a29e65947eeb34cf12d",
     "call_119c3f8e47135a29e65947eeb34cf12d",
@@ -101,6 +105,11 @@ class Fixtures:
                 await self._store.llms.save(
                     DEFAULT_ORG_ID, Llm(llm_id=llm_id, version=version, last_modification_timestamp=now_ms)
                 )
+        for flow_id in named.intersection(FLOWS):
+            for version in range(2):
+                await self._store.flows.save(DEFAULT_ORG_ID, _flow(flow_id, version, now_ms))
+        for component_id in named.intersection(COMPONENTS):
+            await self._store.components.save(DEFAULT_ORG_ID, _component(component_id, now_ms))
         for agent_id in named.intersection(AGENTS):
             for version in range(VERSIONS):
                 await self._store.agents.save(DEFAULT_ORG_ID, _agent(agent_id, version, now_ms))
@@ -133,6 +142,24 @@ def _agent(agent_id: str, version: int, now_ms: int) -> Agent:
         last_modification_timestamp=now_ms,
         response_engine=CustomLlm(llm_websocket_url="wss://fixtures.invalid/llm"),
         voice_id="default",
+    )
+
+
+def _flow(flow_id: str, version: int, now_ms: int) -> Flow:
+    return Flow(
+        conversation_flow_id=flow_id,
+        version=version,
+        last_modification_timestamp=now_ms,
+        nodes=[EndNode(id="end", type="end")],
+    )
+
+
+def _component(component_id: str, now_ms: int) -> SharedComponent:
+    return SharedComponent(
+        conversation_flow_component_id=component_id,
+        user_modified_timestamp=now_ms,
+        name="fixture",
+        nodes=[EndNode(id="end", type="end")],
     )
 
 
@@ -186,7 +213,19 @@ def _mended(value: Any) -> Any:
     for name, placeholder, instead in PLACEHOLDERS:
         if name in mended and mended[name] == placeholder:
             mended[name] = instead
+    if isinstance(mended.get("nodes"), list):
+        mended["nodes"] = [_led_back(node, mended["nodes"][0]["id"]) for node in mended["nodes"]]
     return {name: item for name, item in mended.items() if item is not None or value[name] is None}
+
+
+def _led_back(value: Any, node_id: str) -> Any:
+    """A node whose edges lead to this node: those of the tree lead to nodes that it does not send."""
+    if isinstance(value, list):
+        return [_led_back(item, node_id) for item in value]
+    if not isinstance(value, dict):
+        return value
+    led = {name: _led_back(item, node_id) for name, item in value.items()}
+    return led | {"destination_node_id": node_id} if "transition_condition" in led else led
 
 
 def _texts(value: Any) -> Iterator[str]:

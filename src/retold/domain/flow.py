@@ -62,10 +62,15 @@ class Graph(RequestModel):
     flex_mode: bool | None = None
 
 
-class Component(Graph):
+class ComponentSettings(Graph):
     """A part of a flow that is used like one node."""
 
     name: ShortText
+
+
+class Component(ComponentSettings):
+    """Such a part of one flow."""
+
     conversation_flow_component_id: Id | None = None
     """What component nodes name, else its name."""
 
@@ -116,13 +121,18 @@ class Flow(Graph, FlowOptions):
         return self.model_dump_json(exclude_none=True, by_alias=True)
 
 
-class SharedComponent(Component):
+class SharedComponent(ComponentSettings):
     """A component of its own that several flows use; a change of it holds for all of them at once."""
 
     model_config = ConfigDict(strict=False, extra="allow")
 
-    conversation_flow_component_id: Id  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride] - always there
+    conversation_flow_component_id: Id
     user_modified_timestamp: int
+
+    @property
+    def component_id(self) -> str:
+        """What component nodes name."""
+        return self.conversation_flow_component_id
 
     def wire(self, linked_flow_ids: list[str]) -> dict[str, Any]:
         """The component as the API shows it, with the flows that use it."""

@@ -6,7 +6,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from retold.domain.flow import Component, Flow, FlowTool, Graph, SharedComponent
-from retold.domain.flow_nodes import ComponentNode, FlowNode, FunctionNode, McpNode, Node, SubagentNode
+from retold.domain.flow_nodes import (
+    AgentSwapNode,
+    BranchingNode,
+    ComponentNode,
+    FlowNode,
+    FunctionNode,
+    McpNode,
+    Node,
+    SubagentNode,
+    TransferCallNode,
+)
 from retold.errors import InvalidRequest
 
 _MAX_LISTED = 10
@@ -26,7 +36,7 @@ class _Scope:
     is_component: bool
 
 
-def check_flow(flow: Flow, shared: Mapping[str, Component]) -> None:
+def check_flow(flow: Flow, shared: Mapping[str, SharedComponent]) -> None:
     """Raise InvalidRequest for a flow that cannot run; `shared` are the components that are kept, by id."""
     components = flow.components or []
     local = [component.component_id for component in components]
@@ -40,7 +50,7 @@ def check_flow(flow: Flow, shared: Mapping[str, Component]) -> None:
     _check_cycles([*components, *shared.values()])
 
 
-def check_component(component: SharedComponent, shared: Mapping[str, Component]) -> None:
+def check_component(component: SharedComponent, shared: Mapping[str, SharedComponent]) -> None:
     """The same for a shared component, which can use other shared ones only."""
     _check_graph(_Scope(component, "", _tools(component), _mcps(component), (), shared, is_component=True))
     others = [one for one in shared.values() if one.component_id != component.component_id]
@@ -72,11 +82,13 @@ def _check_graph(scope: _Scope) -> None:
 
 
 def _check_edges(node: FlowNode, path: str, ids: Sequence[str], *, may_lead_out: bool) -> None:
-    placed = list(node.edges_by_path())
-    _check_unique(f"{_called(node)}: edges", [edge.id for _, edge in placed], "id", field=f"{path}.edges")
-    for place, edge in placed:
+    edges = node.edges if isinstance(node, BranchingNode) else None
+    _check_unique(f"{_called(node)}: edges", [edge.id for edge in edges or ()], "id", field=f"{path}.edges")
+    # Without a place to go to when it fails, a transfer that fails ends the call: its edge must be there, not lead on.
+    may_end = isinstance(node, TransferCallNode | AgentSwapNode)
+    for place, edge in node.edges_by_path():
         field = f"{path}.{place}.destination_node_id"
-        if edge.destination_node_id is None and not may_lead_out:
+        if edge.destination_node_id is None and not (may_lead_out or may_end):
             raise InvalidRequest(
                 f"{_called(node)}: {place} leads nowhere",
                 field=field,
@@ -122,7 +134,7 @@ def _check_known(node: FlowNode, field: str, name: str, known: Collection[str], 
         raise InvalidRequest(f"{_called(node)}: {name!r} is no {kind}", field=field, fix=fix)
 
 
-def _check_cycles(components: Iterable[Component]) -> None:
+def _check_cycles(components: Iterable[Component | SharedComponent]) -> None:
     """No component may contain itself, be it through others."""
     uses: dict[str, list[str]] = {}
     for component in components:

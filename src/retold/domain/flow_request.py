@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field
 
 from retold.domain.agent_options import ShortText
-from retold.domain.flow import Component, Flow, FlowOptions, Graph, SharedComponent
+from retold.domain.flow import Component, ComponentSettings, Flow, FlowOptions, Graph, SharedComponent
 from retold.domain.flow_nodes import ComponentNode, ModelChoice, Node
 from retold.domain.llm_models import ModelSettings, deprecated_fields, merged_models
 
@@ -26,7 +26,7 @@ class FlowChanges(NewFlow):
     nodes: list[Node] = Field(default=[])
 
 
-class NewComponent(Component):
+class NewComponent(ComponentSettings):
     """The fields of a shared component that a client may set."""
 
 

@@ -13,11 +13,12 @@ from retold.domain.response_engine import ResponseEngine
 from retold.domain.version_reference import LATEST, parse_version, unknown_agent
 from retold.errors import NotFound, PreconditionFailed
 from retold.ids import OrgId
-from retold.storage import agent_rows, llm_rows
+from retold.storage import agent_rows
 from retold.storage.agent_cache import AgentCache, AgentReference
 from retold.storage.agent_rows import VERSIONS
 from retold.storage.database import Database
-from retold.storage.drafts import draft_agent, publish_llm
+from retold.storage.drafts import draft_agent, publish_engine
+from retold.storage.engine_rows import pinned
 from retold.storage.numbers import check_bound, unbind_agent
 from retold.storage.pages import read_page
 from retold.storage.resource_tables import agent
@@ -45,7 +46,7 @@ class AgentStore:
 
     async def check_engine(self, org_id: OrgId, engine: ResponseEngine) -> None:
         """Raise NotFound for an engine that is not there."""
-        await self._database.read(lambda connection: llm_rows.pinned(connection, org_id, engine))
+        await self._database.read(lambda connection: pinned(connection, org_id, engine))
 
     async def resolve(self, org_id: OrgId, agent_id: str, reference: int | str | None = None) -> ResolvedAgent:
         """The version that a reference means, with the tag it was found by or has."""
@@ -127,7 +128,7 @@ class AgentStore:
         await self._database.write(work)
 
     async def publish(self, org_id: OrgId, agent_id: str, version: int, texts: Mapping[str, str], now_ms: int) -> None:
-        """Publish a draft and its LLM; one that is published stays as it is. `texts`: version_title, _description."""
+        """Publish a draft and its engine; what is published stays as it is. `texts`: version_title, _description."""
 
         def work(connection: Connection) -> None:
             _publish(connection, org_id, _found(connection, org_id, agent_id, version), texts, now_ms)
@@ -251,16 +252,16 @@ def _found(connection: Connection, org_id: OrgId, agent_id: str, reference: int 
 
 
 def _save_pinned(connection: Connection, org_id: OrgId, one: Agent) -> Agent:
-    pinned = one.model_copy(update={"response_engine": llm_rows.pinned(connection, org_id, one.response_engine)})
-    agent_rows.save_agent(connection, org_id, pinned)
-    return pinned
+    one = one.model_copy(update={"response_engine": pinned(connection, org_id, one.response_engine)})
+    agent_rows.save_agent(connection, org_id, one)
+    return one
 
 
 def _publish(connection: Connection, org_id: OrgId, one: Agent, texts: Mapping[str, str], now_ms: int) -> None:
     if not one.is_published:
         changes = {**texts, "is_published": True, "last_modification_timestamp": now_ms}
         agent_rows.save_agent(connection, org_id, one.model_copy(update=changes))
-        publish_llm(connection, org_id, one.response_engine, now_ms)
+        publish_engine(connection, org_id, one.response_engine, now_ms)
 
 
 def _filtered(agents: Select[Any], wanted: AgentFilter) -> Select[Any]:

@@ -3,7 +3,6 @@
 from sqlalchemy import Connection
 
 from retold.domain.llm import Llm
-from retold.domain.response_engine import ConversationFlow, CustomLlm, ResponseEngine, RetellLlm
 from retold.domain.version_reference import LATEST, unknown
 from retold.errors import NotFound
 from retold.ids import OrgId
@@ -27,26 +26,6 @@ def find_llm(connection: Connection, org_id: OrgId, llm_id: str, reference: int 
     """One version."""
     body = VERSIONS.body(connection, org_id, llm_id, reference)
     return None if body is None else Llm.model_validate_json(body)
-
-
-def pinned(connection: Connection, org_id: OrgId, engine: ResponseEngine) -> ResponseEngine:
-    """The engine with the version it means now. Raises NotFound when it is not there."""
-    match engine:
-        case CustomLlm():
-            return engine
-        case ConversationFlow():
-            raise unknown(
-                "conversation flow",
-                engine.conversation_flow_id,
-                field="response_engine.conversation_flow_id",
-                lists="this server keeps no conversation flows: use retell-llm or custom-llm; nothing else",
-            )
-        case RetellLlm():
-            found = find_llm(connection, org_id, engine.llm_id, LATEST if engine.version is None else engine.version)
-            if found is None:
-                near = VERSIONS.near(connection, org_id, engine.llm_id)
-                raise unknown_llm(engine.llm_id, engine.version, field="response_engine.llm_id", near=near)
-            return engine.model_copy(update={"version": found.version})
 
 
 def unknown_llm(

@@ -1,4 +1,4 @@
-"""The tables of agents, Retell LLMs and phone numbers; they share their `metadata` with `tables`."""
+"""The tables of agents, Retell LLMs, flows and phone numbers; they share their `metadata` with `tables`."""
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
@@ -47,6 +47,42 @@ llm = Table(
     Column("body", Text, nullable=False),
     Column("highest_version", Integer, nullable=False),
     Index("llm_by_change", "org_id", "last_modification_timestamp"),
+)
+
+conversation_flow = Table(
+    "conversation_flow",
+    metadata,
+    Column("org_id", ForeignKey("org.org_id"), primary_key=True),
+    Column("conversation_flow_id", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("is_published", Boolean, nullable=False),
+    Column("last_modification_timestamp", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("highest_version", Integer, nullable=False),
+    Index("conversation_flow_by_change", "org_id", "last_modification_timestamp"),
+)
+
+# Components that flows share.
+flow_component = Table(
+    "flow_component",
+    metadata,
+    Column("org_id", ForeignKey("org.org_id"), primary_key=True),
+    Column("conversation_flow_component_id", String(64), primary_key=True),
+    Column("user_modified_timestamp", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("flow_component_by_change", "org_id", "user_modified_timestamp"),
+)
+
+# Which version of a flow, or which other component (without a version), names a shared component.
+flow_component_use = Table(
+    "flow_component_use",
+    metadata,
+    Column("org_id", ForeignKey("org.org_id"), primary_key=True),
+    Column("conversation_flow_component_id", String(64), primary_key=True),
+    Column("user_id", String(64), primary_key=True),
+    # -1 for a component.
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Index("flow_component_use_by_user", "org_id", "user_id"),
 )
 
 phone_number = Table(

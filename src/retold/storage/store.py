@@ -24,6 +24,7 @@ from retold.storage.call_summaries import Summaries
 from retold.storage.call_writes import insert_call, replace_call, stored_record
 from retold.storage.database import Database
 from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
+from retold.storage.flows import ComponentStore, FlowStore
 from retold.storage.idempotency import Idempotency
 from retold.storage.journal import DatabaseJournal
 from retold.storage.keys import Keys
@@ -48,6 +49,8 @@ class Store:
         self.keys = Keys(database, clock, sealing)
         self.agents = AgentStore(database, clock)
         self.llms = LlmStore(database)
+        self.flows = FlowStore(database)
+        self.components = ComponentStore(database)
         self.numbers = NumberStore(database, sealing)
         self.summaries = Summaries(database)
 

@@ -56,7 +56,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "nodes[0].edges[0].destination_node_id",
         "node 'a' (Ask): edges[0] leads nowhere",
     ),
-    "a fallback without an end": (flow(transfer(None)), "nodes[0].edge.destination_node_id", "node 't': edge leads"),
+    "a failure to nowhere": (
+        flow(transfer("gone")),
+        "nodes[0].edge.destination_node_id",
+        "node 't': edge leads to 'gone'",
+    ),
+    "a fallback without an end": (
+        flow(talk("a") | {"else_edge": edge("e", None, "Else")}),
+        "nodes[0].else_edge.destination_node_id",
+        "node 'a': else_edge leads nowhere",
+    ),
     "a fallback to nowhere": (
         flow(talk("a") | {"else_edge": edge("e", "gone", "Else")}),
         "nodes[0].else_edge.destination_node_id",
@@ -133,6 +142,8 @@ def test_components_that_contain_each_other_are_refused() -> None:
 def test_what_can_run_is_taken() -> None:
     check(flow())
     check({"nodes": [end()], "start_speaker": "user"})
+    check(flow(transfer(None)))
+    check(flow(talk("a", "a") | {"always_edge": edge("a-a", "a", "Always")}))
     check(flow(mcp("files"), mcps=[MCP]))
     check(flow(mcp("m-1"), mcps=[MCP | {"mcp_id": "m-1"}]))
     # Of one name, but one of the flow and one of everybody: neither is in the other.
