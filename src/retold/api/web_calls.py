@@ -12,7 +12,7 @@ from retold.api.body import JsonRoute, Sent, warn_of_ignored
 from retold.api.context import context_of
 from retold.api.unserved import warn_of_call
 from retold.calls.create import create_web_call, details_of
-from retold.calls.overrides import check_state, overridden
+from retold.calls.overrides import check_start, overridden
 from retold.domain.agent import Agent
 from retold.domain.call import CallRecord
 from retold.domain.call_request import WebCallRequest
@@ -47,7 +47,7 @@ async def _create(request: Request, org: OrgId, body: WebCallRequest) -> tuple[C
     context = context_of(request)
     found = await context.deps.store.agents.resolve(org, body.agent_id, body.agent_version)
     agent = await overridden(context.deps, org, found.agent, body.agent_override)
-    await check_state(context.deps, org, agent, body.current_state)
+    await check_start(context.deps, org, agent, state=body.current_state, node_id=body.current_node_id)
     details = replace(
         details_of(found, body),
         current_node_id=body.current_node_id,

@@ -1,12 +1,13 @@
 """What a request wants otherwise for one call, checked against the agent and what this server keeps."""
 
 import difflib
+from collections.abc import Sequence
 
 from retold.calls.deps import Deps
 from retold.domain.agent import Agent
 from retold.domain.agent_request import change_agent, check_llm_url
 from retold.domain.call_request import AgentOverride
-from retold.domain.response_engine import RetellLlm
+from retold.domain.response_engine import ConversationFlow, RetellLlm
 from retold.errors import InvalidRequest, NotFound
 from retold.ids import OrgId
 
@@ -25,18 +26,27 @@ async def overridden(deps: Deps, org_id: OrgId, agent: Agent, override: AgentOve
     return changed
 
 
-async def check_state(deps: Deps, org_id: OrgId, agent: Agent, state: str | None) -> None:
-    """Raise InvalidRequest for a state that the agent's Retell LLM does not have; other engines have none."""
+async def check_start(deps: Deps, org_id: OrgId, agent: Agent, *, state: str | None, node_id: str | None) -> None:
+    """Raise InvalidRequest for a state or node to begin in that the agent's Retell LLM or flow does not have.
+
+    Engines of another kind have none, and nothing is said of them.
+    """
     engine = agent.response_engine
-    if state is None or not isinstance(engine, RetellLlm):
-        return
-    llm = await deps.store.llms.resolve(org_id, engine.llm_id, engine.version)
-    names = [one.name for one in llm.states or ()]
-    if state not in names:
-        near = difflib.get_close_matches(state, names, n=1, cutoff=0.5)
-        has = f"its states are {', '.join(names[:20])}" if names else "it has no states"
+    if state is not None and isinstance(engine, RetellLlm):
+        llm = await deps.store.llms.resolve(org_id, engine.llm_id, engine.version)
+        _check_known("state", state, f"Retell LLM {engine.llm_id}", [one.name for one in llm.states or ()])
+    if node_id is not None and isinstance(engine, ConversationFlow):
+        flow = await deps.store.flows.resolve(org_id, engine.conversation_flow_id, engine.version)
+        owner = f"conversation flow {engine.conversation_flow_id}"
+        _check_known("node", node_id, owner, [node.id for node in flow.nodes])
+
+
+def _check_known(kind: str, name: str, owner: str, names: Sequence[str]) -> None:
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        has = f"its {kind}s are {', '.join(names[:20])}" if names else f"it has no {kind}s"
         raise InvalidRequest(
-            f"Retell LLM {engine.llm_id} has no state {state[:100]!r}",
-            field="current_state",
+            f"{owner} has no {kind} {name[:100]!r}",
+            field="current_state" if kind == "state" else "current_node_id",
             fix=has + (f"; did you mean '{near[0]}'?" if near else ""),
         )

@@ -5,6 +5,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from support.flows import flow
+
 pytestmark = pytest.mark.anyio
 
 CUSTOM = {"type": "custom-llm", "llm_websocket_url": "wss://a.example.com"}
@@ -116,6 +118,17 @@ async def test_a_call_begins_in_a_state_that_the_retell_llm_has(api: httpx2.Asyn
     refused = await api.post("/v2/create-web-call", json={"agent_id": agent_id, "current_state": "bocking"})
     assert (refused.status_code, refused.json()["field"]) == (400, "current_state")
     assert refused.json()["fix"] == "its states are greeting, booking; did you mean 'booking'?"
+
+
+async def test_a_call_begins_in_a_node_that_the_flow_has(api: httpx2.AsyncClient) -> None:
+    made = (await api.post("/create-conversation-flow", json=flow())).json()
+    engine = {"type": "conversation-flow", "conversation_flow_id": made["conversation_flow_id"]}
+    agent = (await api.post("/create-agent", json={"voice_id": "default", "response_engine": engine})).json()
+    asked = {"agent_id": agent["agent_id"], "current_node_id": "end"}
+    assert (await api.post("/v2/create-web-call", json=asked)).status_code == 201
+    refused = await api.post("/v2/create-web-call", json={**asked, "current_node_id": "welcom"})
+    assert (refused.status_code, refused.json()["field"]) == (400, "current_node_id")
+    assert refused.json()["fix"] == "its nodes are welcome, end; did you mean 'welcome'?"
 
 
 async def test_a_call_cannot_begin_in_a_state_of_a_retell_llm_without_states(api: httpx2.AsyncClient) -> None:
