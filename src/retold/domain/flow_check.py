@@ -1,11 +1,12 @@
 """Whether a flow can run: what cannot is refused when it is saved, with the node and the remedy named."""
 
 import graphlib
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import ChainMap, Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
-from retold.domain.flow import Component, Flow, FlowTool, Graph, SharedComponent
+from retold.domain.flow import Component, Flow, FlowMcp, FlowTool, Graph, SharedComponent
 from retold.domain.flow_nodes import (
     AgentSwapNode,
     BranchingNode,
@@ -39,13 +40,13 @@ class _Scope:
 def check_flow(flow: Flow, shared: Mapping[str, SharedComponent]) -> None:
     """Raise InvalidRequest for a flow that cannot run; `shared` are the components that are kept, by id."""
     components = flow.components or []
-    local = [component.component_id for component in components]
-    _check_unique("components", local, "id")
-    scope = _Scope(flow, "", _tools(flow), _mcps(flow), local, shared, is_component=False)
-    _check_graph(scope)
+    _check_unique("components", [component.component_id for component in components], "id")
+    local = {component.component_id: component for component in components}
+    tools_of_flow, mcps_of_flow = _tools(flow), _mcps(flow)
+    _check_graph(_Scope(flow, "", tools_of_flow, mcps_of_flow, local, shared, is_component=False))
     for number, component in enumerate(components):
-        # A component of a flow may use the flow's tools beside its own.
-        tools, mcps = _tools(flow) | _tools(component), {*_mcps(flow), *_mcps(component)}
+        # A component of a flow may use what is the flow's beside its own.
+        tools, mcps = ChainMap(_tools(component), tools_of_flow), ChainMap(_mcps(component), mcps_of_flow)
         _check_graph(_Scope(component, f"components[{number}].", tools, mcps, local, shared, is_component=True))
     _check_cycles([*components, *shared.values()])
 
@@ -65,10 +66,10 @@ def shared_ids(graph: Graph) -> set[str]:
 
 def _check_graph(scope: _Scope) -> None:
     graph, path = scope.graph, scope.path
-    ids = [node.id for node in graph.nodes]
-    if not ids:
+    if not graph.nodes:
         raise InvalidRequest(f"{path}nodes is empty", field=f"{path}nodes", fix="send at least the node to begin with")
-    _check_unique(f"{path}nodes", ids, "id")
+    _check_unique(f"{path}nodes", [node.id for node in graph.nodes], "id")
+    ids = {node.id: node for node in graph.nodes}
     if graph.start_node_id is not None and graph.start_node_id not in ids:
         raise InvalidRequest(
             f"{path}start_node_id {graph.start_node_id!r} is no node",
@@ -81,7 +82,7 @@ def _check_graph(scope: _Scope) -> None:
         _check_names(node, f"{path}nodes[{number}]", scope)
 
 
-def _check_edges(node: FlowNode, path: str, ids: Sequence[str], *, may_lead_out: bool) -> None:
+def _check_edges(node: FlowNode, path: str, ids: Collection[str], *, may_lead_out: bool) -> None:
     edges = node.edges if isinstance(node, BranchingNode) else None
     _check_unique(f"{_called(node)}: edges", [edge.id for edge in edges or ()], "id", field=f"{path}.edges")
     # Without a place to go to when it fails, a transfer that fails ends the call: its edge must be there, not lead on.
@@ -162,8 +163,9 @@ def _tools(graph: Graph) -> dict[str, FlowTool]:
     return {tool.tool_id: tool for tool in graph.tools or () if tool.tool_id}
 
 
-def _mcps(graph: Graph) -> list[str]:
-    return [name for mcp in graph.mcps or () for name in (mcp.mcp_id, mcp.name) if name]
+def _mcps(graph: Graph) -> dict[str, FlowMcp]:
+    """The servers by all that they may be named by."""
+    return {name: mcp for mcp in graph.mcps or () for name in (mcp.mcp_id, mcp.name) if name}
 
 
 def _check_unique(what: str, names: Iterable[str], kind: str, *, field: str | None = None) -> None:
@@ -180,4 +182,4 @@ def _called(node: FlowNode) -> str:
 
 
 def _use_one_of(names: Iterable[str]) -> str:
-    return f"use one of {', '.join(list(names)[:_MAX_LISTED])}"
+    return f"use one of {', '.join(islice(names, _MAX_LISTED))}"
