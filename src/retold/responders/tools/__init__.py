@@ -1,0 +1,1 @@
+"""The tools of agents that are defined on this server, one file per kind."""

@@ -1,0 +1,91 @@
+"""What a tool knows of the call it runs in, and what it works with."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from retold.clock import Clock
+from retold.domain.call import CallRecord
+from retold.domain.llm import Mcp
+from retold.domain.llm_models import PrimaryModel
+from retold.domain.transcript import TranscriptItem
+from retold.domain.variables import Variables
+from retold.ids import OrgId
+from retold.ports import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What a server answered: the body cut at the most bytes asked for."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By names in lower case."""
+    body: bytes
+    is_cut: bool = False
+
+
+class Http(Protocol):
+    """HTTP to addresses that users name: retold.outbound.Outbound, or a test's."""
+
+    async def request(  # noqa: PLR0913 - what a request is made of
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_s: float,
+        max_bytes: int,
+    ) -> HttpAnswer:
+        """Ask once, following no redirect. Raises AddressRefused (hopeless) or ConnectFailed (may work later)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CodeOutcome:
+    """What a piece of JavaScript came to: the JSON text of its value, or what went wrong."""
+
+    value_json: str | None
+    error: str | None = None
+
+
+class Sandbox(Protocol):
+    """Runs JavaScript that is trusted with nothing."""
+
+    async def run(self, code: str, variables: Mapping[str, str], timeout_s: float) -> CodeOutcome:
+        """Run the body of an async function with `dv` as the variables; what exceeds a limit is an error, not raised.
+
+        Cancelling ends the process.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolServices:
+    """What a server has for the tools of all calls; None for what it was not given."""
+
+    http: Http
+    sandbox: Sandbox
+    clock: Clock
+    webhook_key: Callable[[OrgId], Awaitable[str | None]]
+    """The key of an organisation that signs what it is sent."""
+    sms_url: str | None = None
+    """Where text messages are handed in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolContext:
+    """One moment of one call, for one run of a tool."""
+
+    record: CallRecord
+    """The call as it stands now."""
+    variables: Variables
+    transcript: Sequence[TranscriptItem]
+    """What was said and done so far, this tool's invocation included."""
+    model: LanguageModel
+    primary: PrimaryModel
+    """The model that the agent speaks with, for tools that ask one too."""
+    services: ToolServices
+    mcps: Sequence[Mcp] = ()
+    """The MCP servers of the agent."""

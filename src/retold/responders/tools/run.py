@@ -1,0 +1,36 @@
+"""Runs any tool: the only place that knows which file is for which kind."""
+
+from retold.domain.dialogue import ToolUse
+from retold.domain.llm_tools import (
+    AgentSwap,
+    BridgeTransfer,
+    CancelTransfer,
+    EndCall,
+    PressDigit,
+    Tool,
+    TransferCall,
+)
+from retold.responders.tools.context import ToolContext
+from retold.responders.tools.result import EndsCall, SwapsAgent, ToolResult
+
+NO_TELEPHONE = "There is no telephone line in a {kind} to {do}. Tell the caller, and go on without."
+
+
+async def run_tool(tool: Tool, use: ToolUse, context: ToolContext) -> ToolResult:
+    """Run a tool as the model asked; whatever goes wrong is a result that the model can act on, never raised."""
+    match tool:
+        case EndCall():
+            return ToolResult("The call ends.", successful=True, effect=EndsCall())
+        case AgentSwap():
+            return ToolResult("Another agent takes over.", successful=True, effect=SwapsAgent(tool))
+        case PressDigit():
+            return _without_telephone(context, "press a key on")
+        case TransferCall() | BridgeTransfer() | CancelTransfer():
+            return _without_telephone(context, "transfer the call over")
+        case _:
+            return ToolResult(f"This server cannot run {use.name}, a tool of the type {tool.type}.", successful=False)
+
+
+def _without_telephone(context: ToolContext, do: str) -> ToolResult:
+    kind = context.record.call.call_type.replace("_", " ")
+    return ToolResult(NO_TELEPHONE.format(kind=kind, do=do), successful=False)
