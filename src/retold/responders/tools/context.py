@@ -28,7 +28,7 @@ class HttpAnswer:
 class Http(Protocol):
     """HTTP to addresses that users name: retold.outbound.Outbound, or a test's."""
 
-    async def request(  # noqa: PLR0913 - what a request is made of
+    async def request(
         self,
         method: str,
         url: str,
