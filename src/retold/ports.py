@@ -13,6 +13,16 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from retold.domain.dialogue import ModelPart, ModelRequest
+from retold.domain.notes import (
+    ModelUsed,
+    NodeEntered,
+    RoundTrip,
+    StateEntered,
+    ToolInvoked,
+    ToolReturned,
+    Traffic,
+    VariablesCollected,
+)
 from retold.domain.transcript import TranscriptItem, Utterance, Word
 
 SPEECH_RATE_HZ = 16_000
@@ -224,24 +234,6 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolInvoked:
-    """A tool call began; book-keeping for the transcript."""
-
-    tool_call_id: str
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolReturned:
-    """A tool call gave its result."""
-
-    tool_call_id: str
-    content: str
-    successful: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ForwardMetadata:
     """Pass any JSON on to the caller's client."""
 
@@ -250,12 +242,35 @@ class ForwardMetadata:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRules:
-    """Change turn taking in mid-call; None leaves a value as it is."""
+    """Change turn taking, or how fast the agent speaks, in mid-call; None leaves a value as it is.
+
+    What is queued already is spoken at the speed it was queued with.
+    """
 
     responsiveness: float | None = None
     interruption_sensitivity: float | None = None
     reminder_trigger_ms: int | None = None
     reminder_max_count: int | None = None
+    end_call_after_silence_ms: int | None = None
+    max_call_duration_ms: int | None = None
+    """Counted from the beginning of the call."""
+    voice_speed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAgent:
+    """Another agent goes on with the call, with what it speaks by and listens for; None leaves a value as it is.
+
+    Text queued before is spoken in the voice it was queued with; what the caller is saying is heard to its end in the
+    language it began in.
+    """
+
+    agent_id: str
+    agent_version: int
+    agent_name: str | None = None
+    voice: VoiceSettings | None = None
+    language: str | None = None
+    rules: ChangeRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,23 +278,21 @@ class HangUp:
     """The responder ends the call at once: its socket was closed with code 1000."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoundTrip:
-    """A measured round trip to the responder's server."""
-
-    rtt_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """A message to or from the responder's server, or a note on its connection, for the public log."""
-
-    direction: str
-    """`sent`, `received` or `note`."""
-    text: str
-
-
-Act = Say | ToolInvoked | ToolReturned | ForwardMetadata | ChangeRules | HangUp | RoundTrip | Traffic
+Act = (
+    Say
+    | ToolInvoked
+    | ToolReturned
+    | ForwardMetadata
+    | ChangeRules
+    | ChangeAgent
+    | ModelUsed
+    | VariablesCollected
+    | NodeEntered
+    | StateEntered
+    | HangUp
+    | RoundTrip
+    | Traffic
+)
 
 
 class Responder(Protocol):

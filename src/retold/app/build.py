@@ -7,7 +7,7 @@ with the data folder locked:
 """
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Self
 
@@ -28,7 +28,7 @@ from retold.clock import Clock
 from retold.demo import app as demo_brain
 from retold.domain.agent import DEMO_AGENT_ID, DEMO_BRAIN_URL, Agent
 from retold.domain.api_key import NewKey
-from retold.domain.call import Call
+from retold.domain.call import CallRecord
 from retold.domain.response_engine import CustomLlm
 from retold.engine.session import CallSession
 from retold.errors import Conflict, StorageError
@@ -182,8 +182,8 @@ class App:
         except StorageError as error:
             log.warning("last_used_not_written", error=str(error))
 
-    def _responder(self, call: Call, agent: Agent) -> Responder:
-        engine = agent.response_engine
+    def _responder(self, record: Callable[[], CallRecord], agent: Agent) -> Responder:
+        engine, call = agent.response_engine, record().call
         if not isinstance(engine, CustomLlm):
             log.warning("engine_not_run", call_id=call.call_id, type=engine.type, fix="use custom-llm")
             return Unserved(f"response engines of the type {engine.type}")

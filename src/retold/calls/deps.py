@@ -8,7 +8,7 @@ from retold.calls.finish import Archive
 from retold.calls.live import LiveCalls, Steerable
 from retold.clock import CallClock, Clock
 from retold.domain.agent import Agent
-from retold.domain.call import Call
+from retold.domain.call import CallRecord
 from retold.engine.rules import Rules
 from retold.engine.timeline import Timeline
 from retold.ports import Responder, Tape, Transport, Voices, VoiceSettings
@@ -58,5 +58,6 @@ class Deps:
     voices: Voices
     speech_ready: Callable[[], Awaitable[None]]
     """Returns when the speech models are loaded, or known to be unavailable."""
-    responder: Callable[[Call, Agent], Responder]
+    responder: Callable[[Callable[[], CallRecord], Agent], Responder]
+    """Makes the responder of one call; it is given the call as it stands whenever it asks."""
     session: SessionMaker

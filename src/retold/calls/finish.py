@@ -18,6 +18,7 @@ from structlog.stdlib import get_logger
 
 from retold.crash import crash_point
 from retold.domain.call import CallRecord
+from retold.domain.call_parts import LlmTokenUsage
 from retold.domain.reasons import CallStatus, DisconnectionReason, status_for
 from retold.domain.transcript import as_text
 from retold.engine.public_log import public_log
@@ -178,11 +179,13 @@ def _finished(record: CallRecord, report: CallReport, start_wall_ms: int) -> Cal
         "e2e_latency": latency.e2e,
         "llm_latency": latency.llm,
         "llm_websocket_network_rtt_latency": latency.llm_websocket_network_rtt,
+        "llm_token_usage": LlmTokenUsage.of(report.request_tokens),
     }
     if record.call.stores_sensitive_data:
         fields["transcript"] = as_text(report.utterances)
         fields["transcript_object"] = [utterance.wire() for utterance in report.utterances]
         fields["transcript_with_tool_calls"] = [item.wire() for item in report.items]
+        fields["collected_dynamic_variables"] = dict(report.variables) or None
         if report.tool_latencies_ms:
             latencies = orjson.dumps(report.tool_latencies_ms).decode()
             record = record.model_copy(update={"tool_latencies_json": latencies})

@@ -78,6 +78,10 @@ class LiveCall:
         if self.stopped is not None:
             session.stop(*self.stopped)
 
+    def detach(self) -> None:
+        """Let go of a conversation that is over: its responder may hold this call, and neither would be freed."""
+        self._session = None
+
     def stop(self, reason: DisconnectionReason, detail: str) -> None:
         """End the conversation, also one that is only about to begin."""
         self.stopped = (reason, detail)
@@ -171,6 +175,7 @@ class LiveCalls:
             yield live
         finally:
             del self._live[call_id]
+            live.detach()
             live.over.set()
             if not self._live:
                 self._empty.set()

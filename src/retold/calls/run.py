@@ -129,14 +129,14 @@ async def _speech_ready(deps: Deps) -> None:
 
 
 def _session(one: Conversation) -> Session:
-    deps, call = one.deps, one.record.call
+    deps, call, live = one.deps, one.record.call, one.live
     if one.agent is None:
         raise NotFound(f"agent {call.agent_id} version {call.agent_version} does not exist any more")
     agent = with_override(one.agent, one.record.agent_override_json)
     session = deps.session(
-        transport=one.live.transport,
+        transport=live.transport,
         voices=deps.voices,
-        responder=deps.responder(call, agent),
+        responder=deps.responder(lambda: live.record, agent),
         timeline=one.timeline,
         tape=one.tape,
         clock=one.clock,
@@ -144,7 +144,7 @@ def _session(one: Conversation) -> Session:
         voice=_voice(agent, deps),
         language=agent.language if isinstance(agent.language, str) else agent.language[0],
     )
-    one.live.attach(session)
+    live.attach(session)
     return session
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 
 from retold.calls.live import Course, LiveCall
-from retold.domain.transcript import TranscriptItem, Utterance
+from retold.domain.transcript import Injected, NodeTransition, TranscriptItem, Utterance
 from retold.engine.timeline import AnyEvent, EndIntended, ToolCallEnded, ToolCallStarted
 from retold.engine.transcript_fold import TranscriptFold
 
@@ -98,10 +98,10 @@ class _View:
     def _start_ms(self, place: int) -> float:
         """When an item began; one without words of its own counts from the one before it."""
         for item in reversed(self._shown[: place + 1]):
+            if isinstance(item, Injected | NodeTransition):
+                return item.at_ms
             if not isinstance(item, Utterance):
-                shape = item.wire()
-                own = shape.get("time_sec")
-                return own * 1000 if own is not None else self._tool_ms[shape["role"], shape["tool_call_id"]]
+                return self._tool_ms[item.wire()["role"], item.tool_call_id]
             if item.words:
                 return item.words[0].start_ms
         return 0.0

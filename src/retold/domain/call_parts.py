@@ -3,7 +3,8 @@
 Fields this server does not know survive in each of them: what a later version stored, an earlier one still shows.
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -52,6 +53,14 @@ class LlmTokenUsage(CallPart):
     average: float
     num_requests: float
     values: list[float]
+
+    @classmethod
+    def of(cls, request_tokens: Sequence[int]) -> Self | None:
+        """The usage of these requests in order; None when there were none."""
+        if not request_tokens:
+            return None
+        values = [float(tokens) for tokens in request_tokens]
+        return cls(average=round(sum(values) / len(values), 2), num_requests=len(values), values=values)
 
 
 class TelephonyIdentifier(CallPart):

@@ -50,20 +50,22 @@ class Utterance(msgspec.Struct, frozen=True):
 
 
 class ToolCallInvocation(msgspec.Struct, frozen=True):
-    """A tool call at the place where it began; `arguments` is JSON text."""
+    """A tool call at the place where it began; `arguments` is JSON text, `type` the kind of a tool that we run."""
 
     tool_call_id: str
     name: str
     arguments: str
+    type: str | None = None
 
     def wire(self) -> dict[str, Any]:
         """The invocation as the API shows it."""
-        return {
+        shape: dict[str, Any] = {
             "role": "tool_call_invocation",
             "tool_call_id": self.tool_call_id,
             "name": self.name,
             "arguments": self.arguments,
         }
+        return shape if self.type is None else {**shape, "type": self.type}
 
 
 class ToolCallResult(msgspec.Struct, frozen=True):
@@ -92,7 +94,36 @@ class Injected(msgspec.Struct, frozen=True):
         return {"role": "injected", "content": self.content, "time_sec": round(self.at_ms / 1000, 3)}
 
 
-TranscriptItem = Utterance | ToolCallInvocation | ToolCallResult | Injected
+TransitionType = Literal["normal", "global", "global_go_back", "interrupt_go_back"]
+"""How a node of a flow was reached."""
+
+
+class NodeTransition(msgspec.Struct, frozen=True):
+    """A flow went on to another node, at the place where it did; `at_ms` is call time."""
+
+    former_node_id: str
+    former_node_name: str
+    new_node_id: str
+    new_node_name: str
+    transition_type: TransitionType
+    at_ms: float
+
+    def fields(self) -> dict[str, str]:
+        """What it says of the two nodes, by the names of the API."""
+        return {
+            "former_node_id": self.former_node_id,
+            "former_node_name": self.former_node_name,
+            "new_node_id": self.new_node_id,
+            "new_node_name": self.new_node_name,
+            "transition_type": self.transition_type,
+        }
+
+    def wire(self) -> dict[str, Any]:
+        """The transition as the API shows it."""
+        return {"role": "node_transition", **self.fields()}
+
+
+TranscriptItem = Utterance | ToolCallInvocation | ToolCallResult | Injected | NodeTransition
 
 _Form = TypeVar("_Form")
 

@@ -68,6 +68,9 @@ class Hearing:
         self._partial: Transcribed | None = None
         self._last_worded = -1
         self._pieces: Mailbox[SpeechAudio] = Mailbox(MAX_QUEUED_PIECES)
+        self._streams: deque[tuple[str | None, Mailbox[SpeechAudio]]] = deque([(None, self._pieces)])
+        """What is still to be recognised, each in its language; None for the one that the call began in."""
+        self._next_language: str | None = None
         self._is_transcribing = True
 
     def take(self, pcm: bytes) -> None:
@@ -129,6 +132,7 @@ class Hearing:
         now_ms = self._clock.now_ms()
         goes_on = not self._is_committed and self._pause_ms is not None and onset_ms - self._pause_ms <= JOIN_MS
         if not goes_on:
+            self._take_up_language()
             self.utterance += 1
             self.onset_ms = onset_ms
             self._is_committed = False
@@ -180,12 +184,25 @@ class Hearing:
             )
         )
 
+    def change_language(self, language: str) -> None:
+        """Recognise another language from the caller's next utterance on."""
+        self._next_language = language
+
+    def _take_up_language(self) -> None:
+        if self._next_language is not None:
+            self._pieces.close()
+            self._pieces = Mailbox(MAX_QUEUED_PIECES)
+            self._streams.append((self._next_language, self._pieces))
+            self._next_language = None
+
     async def transcribe(self, language: str) -> None:
         """Run recognition until `finish()`; each result becomes an event."""
         try:
-            async with closing(self._stt.stream(aiter(self._pieces), language)) as results:
-                async for result in results:
-                    self._on_result(result)
+            while self._streams:
+                spoken, pieces = self._streams.popleft()
+                async with closing(self._stt.stream(aiter(pieces), spoken or language)) as results:
+                    async for result in results:
+                        self._on_result(result)
         finally:
             self._is_transcribing = False
 

@@ -51,7 +51,7 @@ def _texts(event: t.AnyEvent, latency: LatencyFold) -> Iterator[str]:
         case t.Heartbeat():
             return
         case _:
-            yield _speech_text(event) or _api_text(event) or _plain_text(event)
+            yield _speech_text(event) or _api_text(event) or _mind_text(event) or _plain_text(event)
 
 
 def _speech_text(event: t.AnyEvent) -> str:
@@ -83,7 +83,28 @@ def _api_text(event: t.AnyEvent) -> str:
             return ""
 
 
-def _plain_text(event: t.AnyEvent) -> str:  # noqa: C901, PLR0911 - one arm per event
+def _mind_text(event: t.AnyEvent) -> str:  # noqa: PLR0911 - one arm per event
+    match event:
+        case t.ToolCallStarted(tool_call_id=tool_call_id, name=name, arguments=arguments):
+            return f"tool {name} invoked ({tool_call_id}): {arguments}"
+        case t.ToolCallEnded(tool_call_id=tool_call_id, content=content, successful=successful):
+            outcome = {True: "succeeded", False: "failed", None: "returned"}[successful]
+            return f"tool {outcome} ({tool_call_id}): {content}"
+        case t.ModelUsed(input_tokens=input_tokens, output_tokens=output_tokens):
+            return f"model: {input_tokens} tokens read, {output_tokens} written"
+        case t.VariablesCollected(values=values):
+            return "variables: " + ", ".join(f"{name} = {value!r}" for name, value in values.items())
+        case t.NodeEntered(former_node_name=former, new_node_name=new, transition_type=kind):
+            return f"node: from {former!r} to {new!r} ({kind})"
+        case t.StateEntered(former_state_name=former, new_state_name=new):
+            return f"state: from {former!r} to {new!r}"
+        case t.AgentChanged(agent_id=agent_id, agent_version=version, agent_name=name):
+            return f"agent: {agent_id} version {version}{f' ({name})' if name else ''} takes over"
+        case _:
+            return ""
+
+
+def _plain_text(event: t.AnyEvent) -> str:  # noqa: PLR0911 - one arm per event
     match event:
         case t.CallConnected(sample_rate=sample_rate):
             return f"call connected, audio at {sample_rate} Hz"
@@ -97,11 +118,6 @@ def _plain_text(event: t.AnyEvent) -> str:  # noqa: C901, PLR0911 - one arm per 
             return f"tts: asked for {_reply(response_id, interrupt_id)}"
         case t.SpeechReceived(response_id=response_id, interrupt_id=interrupt_id):
             return f"tts: first audio of {_reply(response_id, interrupt_id)}"
-        case t.ToolCallStarted(tool_call_id=tool_call_id, name=name, arguments=arguments):
-            return f"tool {name} invoked ({tool_call_id}): {arguments}"
-        case t.ToolCallEnded(tool_call_id=tool_call_id, content=content, successful=successful):
-            outcome = {True: "succeeded", False: "failed", None: "returned"}[successful]
-            return f"tool {outcome} ({tool_call_id}): {content}"
         case t.RoundTripMeasured(rtt_ms=rtt_ms):
             return f"llm websocket round trip {rtt_ms:.1f} ms"
         case t.EndIntended(reason=reason, detail=detail):

@@ -24,6 +24,10 @@ class CallReport:
     latency: CallLatency
     tool_latencies_ms: Mapping[str, float]
     """From a tool's call to its result, by `tool_call_id`."""
+    request_tokens: tuple[int, ...] = ()
+    """Of each request to a language model, what it read and wrote together."""
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Dynamic variables collected in the conversation, as they were at its end."""
 
 
 @dataclass(slots=True)
@@ -110,6 +114,24 @@ class ToolFold:
                 pass
 
 
+@dataclass(slots=True)
+class MindFold:
+    """What the agent's mind used and found out; feed it events in order."""
+
+    request_tokens: list[int] = field(default_factory=list[int])
+    variables: dict[str, str] = field(default_factory=dict[str, str])
+
+    def apply(self, event: t.AnyEvent) -> None:
+        """Take one event."""
+        match event:
+            case t.ModelUsed(input_tokens=input_tokens, output_tokens=output_tokens):
+                self.request_tokens.append(input_tokens + output_tokens)
+            case t.VariablesCollected(values=values):
+                self.variables |= values
+            case _:
+                pass
+
+
 def _first(known_ms: float | None, at_ms: float) -> float:
     return at_ms if known_ms is None else known_ms
 
@@ -121,12 +143,13 @@ def fold(events: Iterable[t.AnyEvent], *, end_ms: float | None = None) -> CallRe
     first EndIntended says why: what fails while a call is taken down is not its reason. Without one the call died with
     its process: error_retell.
     """
-    transcript, latency, tools = TranscriptFold(), LatencyFold(), ToolFold()
+    transcript, latency, tools, mind = TranscriptFold(), LatencyFold(), ToolFold(), MindFold()
     end, last_ms = None, 0.0
     for event in events:
         transcript.apply(event)
         latency.apply(event)
         tools.apply(event)
+        mind.apply(event)
         last_ms = max(last_ms, event.at_ms)
         if isinstance(event, t.EndIntended):
             end = end or event
@@ -140,4 +163,6 @@ def fold(events: Iterable[t.AnyEvent], *, end_ms: float | None = None) -> CallRe
         items=transcript.items(),
         latency=latency.latency(),
         tool_latencies_ms=tools.latencies_ms,
+        request_tokens=tuple(mind.request_tokens),
+        variables=mind.variables,
     )

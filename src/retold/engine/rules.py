@@ -67,7 +67,7 @@ def rules_for(agent: Agent, record: CallRecord | None = None, *, no_audio_timeou
 
 
 def changed(rules: Rules, change: ChangeRules) -> Rules:
-    """The rules after an `update_agent`; what it leaves out stays."""
+    """The rules after a change in mid-call; what it leaves out stays."""
     if change.responsiveness is not None:
         slack_ms = (1.0 - change.responsiveness) * UNHURRIED_MS
         rules = replace(
@@ -86,8 +86,10 @@ def changed(rules: Rules, change: ChangeRules) -> Rules:
             hold_after_ms=200.0 + 600.0 * caution,
             interrupt_words=1 if caution < 0.4 else 2 if caution < 0.8 else 3,
         )
-    if change.reminder_trigger_ms is not None:
-        rules = replace(rules, reminder_trigger_ms=change.reminder_trigger_ms)
-    if change.reminder_max_count is not None:
-        rules = replace(rules, reminder_max_count=change.reminder_max_count)
-    return rules
+    alike = {
+        "reminder_trigger_ms": change.reminder_trigger_ms,
+        "reminder_max_count": change.reminder_max_count,
+        "end_call_after_silence_ms": change.end_call_after_silence_ms,
+        "max_call_duration_ms": change.max_call_duration_ms,
+    }
+    return replace(rules, **{name: value for name, value in alike.items() if value is not None})

@@ -7,7 +7,7 @@ transport.listen() -> hearing --events--> [ one inbox ] -> step(state, event, ru
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import anyio
 from structlog.stdlib import get_logger
@@ -16,6 +16,7 @@ from retold.clock import CallClock
 from retold.domain.reasons import DisconnectionReason, reason_for
 from retold.engine import actions as do
 from retold.engine import timeline as t
+from retold.engine.act_events import event_of
 from retold.engine.hearing import Hearing
 from retold.engine.inbox import Inbox
 from retold.engine.leg import Leg, closing
@@ -26,16 +27,14 @@ from retold.engine.turn_events import InterruptBegun, ReplyTriggered, Stopped, T
 from retold.engine.turns import Phase, State, deadline, step
 from retold.ports import (
     Act,
+    ChangeAgent,
     ChangeRules,
     ForwardMetadata,
     HangUp,
+    NodeEntered,
     Responder,
-    RoundTrip,
     Say,
     Tape,
-    ToolInvoked,
-    ToolReturned,
-    Traffic,
     Transport,
     Voices,
     VoiceSettings,
@@ -217,31 +216,45 @@ class CallSession:
 
     async def _take(self, act: Act) -> None:
         now_ms = self.clock.now_ms()
+        event = event_of(act, now_ms)
+        if event is not None:
+            self.timeline.append(event)
+            self._telling.look()
         match act:
             case Say():
                 await self._say(act)
-            case ToolInvoked(tool_call_id=tool_call_id, name=name, arguments=arguments):
-                self.timeline.append(
-                    t.ToolCallStarted(at_ms=now_ms, tool_call_id=tool_call_id, name=name, arguments=arguments)
-                )
-                self._telling.look()
-            case ToolReturned(tool_call_id=tool_call_id, content=content, successful=successful):
-                self.timeline.append(
-                    t.ToolCallEnded(at_ms=now_ms, tool_call_id=tool_call_id, content=content, successful=successful)
-                )
-                self._telling.look()
             case ForwardMetadata(metadata=metadata):
                 await self.transport.send_event({"event_type": "metadata", "metadata": metadata})
+            case NodeEntered():
+                await self.transport.send_event({"event_type": "node_transition", **asdict(act)})
             case ChangeRules():
-                self.rules = changed(self.rules, act)
-                self._inbox.post(Tick(now_ms))
+                self._change_rules(act)
+            case ChangeAgent():
+                self._change_agent(act)
             case HangUp():
                 detail = "the LLM server closed its websocket with code 1000"
                 self._inbox.post(Stopped(now_ms, DisconnectionReason.AGENT_HANGUP, detail))
-            case RoundTrip(rtt_ms=rtt_ms):
-                self.timeline.append(t.RoundTripMeasured(at_ms=now_ms, rtt_ms=rtt_ms))
-            case Traffic(direction=direction, text=text):
-                self.timeline.append(t.ResponderTraffic(at_ms=now_ms, direction=direction, text=text))
+            case _:
+                pass
+
+    def _change_rules(self, change: ChangeRules) -> None:
+        self.rules = changed(self.rules, change)
+        if change.voice_speed is not None:
+            self._speaking.voice = replace(self._speaking.voice, speed=change.voice_speed)
+        self._inbox.post(Tick(self.clock.now_ms()))
+
+    def _change_agent(self, change: ChangeAgent) -> None:
+        if change.voice is not None:
+            self._speaking.voice = change.voice
+        if change.rules is not None:
+            self._change_rules(change.rules)
+        if change.language is None or change.language == self.language:
+            return
+        if change.language.partition("-")[0].lower() in self.voices.languages:
+            self.language = change.language
+            self._hearing.change_language(change.language)
+        else:
+            self._note(f"{change.language} is not heard here; the caller is listened to in {self.language}")
 
     async def _say(self, say: Say) -> None:
         ref = self._reply_of(say)

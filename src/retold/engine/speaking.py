@@ -48,6 +48,8 @@ class Reply:
     is_text_complete: bool = False
     is_text_interruptible: bool = True
     """Whether the text that came last may be interrupted."""
+    text_voice: VoiceSettings | None = None
+    """The voice that the text that came last is to be spoken in."""
     is_interruptible: bool = True
     """Whether the audio that is played may be interrupted."""
     interruptible_from: list[tuple[int, bool]] = field(default_factory=list[tuple[int, bool]])
@@ -66,6 +68,7 @@ class _Chunk:
     reply: Reply
     text: str
     is_interruptible: bool
+    voice: VoiceSettings
 
 
 class Speaking:
@@ -85,7 +88,8 @@ class Speaking:
         self._clock = leg.clock
         self._post = leg.post
         self._tts = tts
-        self._voice = voice
+        self.voice = voice
+        """Of the text that comes next; what came before keeps the voice it came with."""
         self._on_words = on_words
         self._rate = leg.transport.sample_rate
         self._reply: Reply | None = None
@@ -119,15 +123,16 @@ class Speaking:
 
     def _chunks_of(self, reply: Reply, say: Say) -> list[_Chunk]:
         """The chunks that are complete with this text. Whether it may be interrupted holds for this text only."""
-        may_interrupt = not say.no_interruption_allowed
-        before = reply.chunker.flush() if may_interrupt != reply.is_text_interruptible else []
-        chunks = [_Chunk(reply, text, reply.is_text_interruptible) for text in before]
-        reply.is_text_interruptible = may_interrupt
+        may_interrupt, voice, last_voice = not say.no_interruption_allowed, self.voice, reply.text_voice or self.voice
+        is_other = may_interrupt != reply.is_text_interruptible or voice != last_voice
+        before = reply.chunker.flush() if is_other else []
+        chunks = [_Chunk(reply, text, reply.is_text_interruptible, last_voice) for text in before]
+        reply.is_text_interruptible, reply.text_voice = may_interrupt, voice
         texts = reply.chunker.feed(say.text)
         if say.is_complete:
             texts += reply.chunker.flush()
             reply.is_text_complete = True
-        return chunks + [_Chunk(reply, text, may_interrupt) for text in texts]
+        return chunks + [_Chunk(reply, text, may_interrupt, voice) for text in texts]
 
     def is_making(self, ref: ReplyRef) -> bool:
         """Whether this reply is the one being made or played."""
@@ -152,7 +157,7 @@ class Speaking:
             await self._has_room(reply)
             if not reply.is_over:
                 reply.interruptible_from.append((reply.playout.added, chunk.is_interruptible))
-                await self._speak(reply, chunk.text)
+                await self._speak(reply, chunk)
             reply.chunks_due -= 1
             self._complete(reply)
 
@@ -166,13 +171,13 @@ class Speaking:
             self._room = anyio.Event()
             await self._room.wait()
 
-    async def _speak(self, reply: Reply, chunk: str) -> None:
+    async def _speak(self, reply: Reply, chunk: _Chunk) -> None:
         if not reply.is_asked:
             reply.is_asked = True
             self._mark(t.SpeechRequested, reply.ref)
         base, resampler, asked_ms, first_ms = reply.playout.added, None, self._clock.now_ms(), 0.0
         with anyio.CancelScope() as reply.scope:
-            async with closing(self._tts.stream(chunk, self._voice)) as stream:
+            async with closing(self._tts.stream(chunk.text, chunk.voice)) as stream:
                 async for spoken in self._within_deadline(stream):
                     first_ms = first_ms or self._clock.now_ms() - asked_ms
                     resampler = resampler or StreamResampler(spoken.sample_rate, self._rate)
@@ -180,7 +185,9 @@ class Speaking:
             if resampler is not None:
                 self._add(reply, resampler.flush(), ())
         audio_ms = (reply.playout.added - base) * 1000 / self._rate
-        self._note(f"tts: {len(chunk)} characters, first audio after {first_ms:.0f} ms, {audio_ms:.0f} ms of audio")
+        self._note(
+            f"tts: {len(chunk.text)} characters, first audio after {first_ms:.0f} ms, {audio_ms:.0f} ms of audio"
+        )
 
     async def _within_deadline(self, stream: AsyncIterator[Spoken]) -> AsyncIterator[Spoken]:
         while True:

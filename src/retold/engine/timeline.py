@@ -11,7 +11,7 @@ from typing import ClassVar
 import msgspec
 
 from retold.domain.reasons import DisconnectionReason
-from retold.domain.transcript import Word
+from retold.domain.transcript import TransitionType, Word
 from retold.ports import Journal
 
 
@@ -129,6 +129,8 @@ class ToolCallStarted(Event, frozen=True, tag="tool_call_started"):
     tool_call_id: str
     name: str
     arguments: str
+    tool_type: str | None = None
+    """The kind of a tool that we ran; None for what an LLM server told of its own."""
 
 
 class ToolCallEnded(Event, frozen=True, tag="tool_call_ended"):
@@ -139,6 +141,50 @@ class ToolCallEnded(Event, frozen=True, tag="tool_call_ended"):
     tool_call_id: str
     content: str
     successful: bool | None = None
+
+
+class ModelUsed(Event, frozen=True, tag="model_used"):
+    """A request to a language model was answered; its tokens."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+class VariablesCollected(Event, frozen=True, tag="variables_collected"):
+    """These dynamic variables got these values in the conversation."""
+
+    is_sensitive = True
+
+    values: dict[str, str]
+
+
+class NodeEntered(Event, frozen=True, tag="node_entered"):
+    """A flow went on to another node."""
+
+    is_sensitive = True
+
+    former_node_id: str
+    former_node_name: str
+    new_node_id: str
+    new_node_name: str
+    transition_type: TransitionType = "normal"
+
+
+class StateEntered(Event, frozen=True, tag="state_entered"):
+    """A Retell LLM went on to another state."""
+
+    is_sensitive = True
+
+    former_state_name: str
+    new_state_name: str
+
+
+class AgentChanged(Event, frozen=True, tag="agent_changed"):
+    """Another agent goes on with the call."""
+
+    agent_id: str
+    agent_version: int
+    agent_name: str | None = None
 
 
 class ContextInjected(Event, frozen=True, tag="context_injected"):
@@ -204,6 +250,11 @@ AnyEvent = (
     | ReplyEnded
     | ToolCallStarted
     | ToolCallEnded
+    | ModelUsed
+    | VariablesCollected
+    | NodeEntered
+    | StateEntered
+    | AgentChanged
     | ContextInjected
     | CallOverridden
     | ResponderTraffic

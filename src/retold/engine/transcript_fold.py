@@ -12,6 +12,7 @@ from itertools import count
 from retold.domain.transcript import (
     UNINTELLIGIBLE,
     Injected,
+    NodeTransition,
     ToolCallInvocation,
     ToolCallResult,
     TranscriptItem,
@@ -19,7 +20,7 @@ from retold.domain.transcript import (
     Word,
 )
 from retold.engine import timeline as t
-from retold.engine.weaving import Weaving
+from retold.engine.weaving import Weaving, Woven
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,14 +65,11 @@ class TranscriptFold:
                 )
             case t.WordsPlayed():
                 self._play(event)
-            case t.ToolCallStarted(tool_call_id=tool_call_id, name=name, arguments=arguments):
-                self._weaving.add(event.at_ms, ToolCallInvocation(tool_call_id, name, arguments))
-            case t.ToolCallEnded(tool_call_id=tool_call_id, content=content, successful=successful):
-                self._weaving.add(event.at_ms, ToolCallResult(tool_call_id, content, successful))
-            case t.ContextInjected(text=text):
-                self._weaving.add(event.at_ms, Injected(text, event.at_ms))
             case _:
-                return False
+                woven = _woven(event)
+                if woven is None:
+                    return False
+                self._weaving.add(event.at_ms, woven)
         return True
 
     def hear(
@@ -150,6 +148,28 @@ class TranscriptFold:
             while end < len(self._in_order) and self._in_order[end].place.is_user:
                 end += 1
         return end
+
+
+def _woven(event: t.AnyEvent) -> Woven | None:
+    """What stands between the words for this event, if anything does."""
+    match event:
+        case t.ToolCallStarted(tool_call_id=tool_call_id, name=name, arguments=arguments, tool_type=tool_type):
+            return ToolCallInvocation(tool_call_id, name, arguments, tool_type)
+        case t.ToolCallEnded(tool_call_id=tool_call_id, content=content, successful=successful):
+            return ToolCallResult(tool_call_id, content, successful)
+        case t.ContextInjected(text=text):
+            return Injected(text, event.at_ms)
+        case t.NodeEntered():
+            return NodeTransition(
+                former_node_id=event.former_node_id,
+                former_node_name=event.former_node_name,
+                new_node_id=event.new_node_id,
+                new_node_name=event.new_node_name,
+                transition_type=event.transition_type,
+                at_ms=event.at_ms,
+            )
+        case _:
+            return None
 
 
 def _joined(parts: Sequence[Utterance]) -> Utterance:

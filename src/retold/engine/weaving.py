@@ -8,10 +8,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retold.domain.transcript import Injected, ToolCallInvocation, ToolCallResult, TranscriptItem, Utterance
+from retold.domain.transcript import (
+    Injected,
+    NodeTransition,
+    ToolCallInvocation,
+    ToolCallResult,
+    TranscriptItem,
+    Utterance,
+)
 
-ToolCall = ToolCallInvocation | ToolCallResult | Injected
-"""What has a moment of its own: context that the API injected is laid as a tool call is."""
+Woven = ToolCallInvocation | ToolCallResult | Injected | NodeTransition
+"""What has a moment of its own: injected context and transitions of a flow are laid as tool calls are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +42,14 @@ class Weaving:
     """The tool calls of one call; utterances may still change, and then only what stands behind them is laid again."""
 
     def __init__(self) -> None:
-        self._tools: list[tuple[float, ToolCall]] = []
+        self._tools: list[tuple[float, Woven]] = []
         self._items: list[TranscriptItem] = []
         self._laid: list[_Laid] = []
         """One for each tool call that is in `_items`."""
         self._changed_from: float = math.inf
 
-    def add(self, at_ms: float, tool: ToolCall) -> None:
-        """A tool call began or ended."""
+    def add(self, at_ms: float, tool: Woven) -> None:
+        """A tool call began or ended, or something else happened that stands at its moment."""
         self._tools.append((at_ms, tool))
 
     def unsettle(self, utterance: int) -> None:
@@ -71,7 +78,7 @@ class Weaving:
             self._laid.pop()
         del self._items[self._laid[-1].items if self._laid else 0 :]
 
-    def _lay(self, at_ms: float, tool: ToolCall, utterances: Sequence[Utterance]) -> None:
+    def _lay(self, at_ms: float, tool: Woven, utterances: Sequence[Utterance]) -> None:
         last = self._laid[-1] if self._laid else _NOTHING
         begun = _begun_before(at_ms, utterances, last.utterances)
         said, rest = _said(last, utterances[:begun]), None

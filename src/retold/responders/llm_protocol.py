@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, assert_never
 import msgspec
 import orjson
 
-from retold.domain.transcript import Forms, TranscriptItem
+from retold.domain.transcript import Forms, NodeTransition, TranscriptItem
 from retold.ports import (
     ChangeRules,
     ForwardMetadata,
@@ -213,7 +213,9 @@ class Writer:
         """`response_required`, `reminder_required` or `update_only` as compact JSON."""
         message = {**_head(event), "transcript": self._transcript.of(event.transcript)}
         if with_tool_calls:
-            message["transcript_with_tool_calls"] = self._with_tool_calls.of(event.with_tool_calls)
+            # The protocol has no transitions: they may stand there when a flow has handed over to this server.
+            told = [item for item in event.with_tool_calls if not isinstance(item, NodeTransition)]
+            message["transcript_with_tool_calls"] = self._with_tool_calls.of(told)
         return orjson.dumps(message)
 
 

@@ -1,5 +1,6 @@
 """An override is for one call: the conversation has it, the agent and the next call do not."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -8,7 +9,7 @@ import pytest
 
 from retold.calls.create import CallDetails, create_web_call
 from retold.domain.agent import Agent
-from retold.domain.call import Call
+from retold.domain.call import CallRecord
 from retold.domain.call_request import AgentOverride
 from retold.domain.response_engine import CustomLlm
 from retold.ids import DEFAULT_ORG_ID
@@ -44,7 +45,7 @@ async def held(house: House, override: dict[str, Any] | None) -> tuple[dict[str,
         parts.append(session.parts)
         session.end()
 
-    def responder(_call: Call, agent: Agent) -> Responder:
+    def responder(_record: Callable[[], CallRecord], agent: Agent) -> Responder:
         agents.append(agent)
         return cast("Responder", None)
 

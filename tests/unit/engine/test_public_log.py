@@ -38,6 +38,18 @@ LINES: list[tuple[t.AnyEvent, str]] = [
     (t.ToolCallEnded(at_ms=0, tool_call_id="t1", content="x", successful=True), "tool succeeded (t1): x"),
     (t.ToolCallEnded(at_ms=0, tool_call_id="t1", content="x", successful=False), "tool failed (t1): x"),
     (t.ToolCallEnded(at_ms=0, tool_call_id="t1", content="x"), "tool returned (t1): x"),
+    (t.ModelUsed(at_ms=0, input_tokens=120, output_tokens=30), "model: 120 tokens read, 30 written"),
+    (t.VariablesCollected(at_ms=0, values={"name": "Ada", "day": ""}), "variables: name = 'Ada', day = ''"),
+    (
+        t.NodeEntered(at_ms=0, former_node_id="a", former_node_name="A", new_node_id="b", new_node_name="B"),
+        "node: from 'A' to 'B' (normal)",
+    ),
+    (t.StateEntered(at_ms=0, former_state_name="a", new_state_name="b"), "state: from 'a' to 'b'"),
+    (t.AgentChanged(at_ms=0, agent_id="agent_2", agent_version=3), "agent: agent_2 version 3 takes over"),
+    (
+        t.AgentChanged(at_ms=0, agent_id="agent_2", agent_version=3, agent_name="Bo"),
+        "agent: agent_2 version 3 (Bo) takes over",
+    ),
     (t.ResponderTraffic(at_ms=0, direction="sent", text="{}"), "llm sent: {}"),
     (t.ContextInjected(at_ms=0, text="a member"), "api: context injected: a member"),
     (t.CallOverridden(at_ms=0, fields=("metadata", "x")), "api: metadata, x overridden"),

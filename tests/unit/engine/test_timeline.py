@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retold.domain.reasons import DisconnectionReason
-from retold.domain.transcript import Word
+from retold.domain.transcript import TransitionType, Word
 from retold.engine import timeline as t
 from retold.storage.journal import MemoryJournal
 
@@ -23,6 +23,9 @@ fields: dict[typing.Any, st.SearchStrategy[typing.Any]] = {
     int: st.integers(0, 2**53),
     int | None: st.none() | st.integers(0, 2**53),
     str: texts,
+    str | None: st.none() | texts,
+    dict[str, str]: st.dictionaries(texts, texts, max_size=3),
+    TransitionType: st.sampled_from(typing.get_args(TransitionType)),
     bool: st.booleans(),
     bool | None: st.none() | st.booleans(),
     tuple[Word, ...]: words,
@@ -52,6 +55,17 @@ JOURNALED = {
     "call_connected": b'{"type":"call_connected","at_ms":0.0,"wall_ms":1,"sample_rate":8000}',
     "user_transcribed": b'{"type":"user_transcribed","at_ms":1.5,"utterance":0,"words":[["hi",1.0,2.0]],"lag_ms":3.0}',
     "reply_ended": b'{"type":"reply_ended","at_ms":1.5,"response_id":2,"was_interrupted":true,"unheard":"x"}',
+    "tool_call_started": (
+        b'{"type":"tool_call_started","at_ms":1.0,"tool_call_id":"t","name":"find","arguments":"{}","tool_type":"custom"}'
+    ),
+    "model_used": b'{"type":"model_used","at_ms":1.0,"input_tokens":120,"output_tokens":30}',
+    "variables_collected": b'{"type":"variables_collected","at_ms":1.0,"values":{"name":"Ada"}}',
+    "node_entered": (
+        b'{"type":"node_entered","at_ms":1.0,"former_node_id":"a","former_node_name":"A","new_node_id":"b",'
+        b'"new_node_name":"B","transition_type":"global"}'
+    ),
+    "state_entered": b'{"type":"state_entered","at_ms":1.0,"former_state_name":"a","new_state_name":"b"}',
+    "agent_changed": b'{"type":"agent_changed","at_ms":1.0,"agent_id":"agent_2","agent_version":3,"agent_name":"Bo"}',
     "end_intended": b'{"type":"end_intended","at_ms":2.0,"reason":"user_hangup","detail":"left"}',
 }
 
@@ -116,6 +130,9 @@ def test_events_that_hold_speech_or_traffic_are_sensitive() -> None:
         "ReplyEnded",
         "ToolCallStarted",
         "ToolCallEnded",
+        "VariablesCollected",
+        "NodeEntered",
+        "StateEntered",
         "ContextInjected",
         "ResponderTraffic",
         "TurnDecided",
