@@ -1,4 +1,4 @@
-"""Which addresses a user may make this server connect to; pure, the network is in outbound.py.
+"""Which addresses a user may make this server connect to; pure, the network is in outbound/.
 
 Refused are all addresses that are not global unicast (RFC 6890 registries), and those forms of IPv6 that carry an
 IPv4 address inside, because what they reach depends on the network in between.
@@ -6,7 +6,7 @@ IPv4 address inside, because what they reach depends on the network in between.
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -14,10 +14,12 @@ from urllib.parse import quote, urlsplit
 from retold.errors import AddressRefused
 
 SETTING: Final = "RETOLD_ALLOW_PRIVATE_HOSTS"
+WEBSOCKET_SCHEMES: Final[Mapping[str, bool]] = {"ws": False, "wss": True, "http": False, "https": True}
+"""Whether an address of this scheme is reached through TLS."""
+WEB_SCHEMES: Final[Mapping[str, bool]] = {"http": False, "https": True}
 _MAX_URL_CHARS: Final = 8192
-_IS_SECURE: Final = {"ws": False, "http": False, "wss": True, "https": True}
 _HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?|[0-9a-f:.]{2,45}")
-_CONTROL_OR_BACKSLASH: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+_NOT_OF_A_URL: Final = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _KEPT_IN_PATH: Final = "/:@!$&'()*+,;=~%?{}[]|^"
 _FIRST_UNPRIVILEGED_PORT: Final = 1024
 
@@ -63,7 +65,7 @@ _GLOBAL_UNICAST_V6: Final = ipaddress.ip_network("2000::/3")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A websocket address taken apart; `host` is lower case without brackets, `resource` is path and query in ASCII."""
+    """An address taken apart; `host` is lower case without brackets, `resource` is path and query in ASCII."""
 
     is_secure: bool
     host: str
@@ -72,19 +74,31 @@ class Target:
 
     @property
     def url(self) -> str:
-        """The address again, in the one form all parsers read alike."""
+        """The address of a websocket, in the one form all parsers read alike."""
+        return self._written("wss" if self.is_secure else "ws")
+
+    @property
+    def web_url(self) -> str:
+        """The address for HTTP, in the same form."""
+        return self._written("https" if self.is_secure else "http")
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as the Host header names them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         default_port = 443 if self.is_secure else 80
-        port = "" if self.port == default_port else f":{self.port}"
-        return f"{'wss' if self.is_secure else 'ws'}://{host}{port}{self.resource}"
+        return host if self.port == default_port else f"{host}:{self.port}"
+
+    def _written(self, scheme: str) -> str:
+        return f"{scheme}://{self.authority}{self.resource}"
 
 
-def parse_target(url: str) -> Target:
-    """Take a user's websocket URL apart; http and https count as ws and wss. Raises AddressRefused.
+def parse_target(url: str, schemes: Mapping[str, bool] = WEBSOCKET_SCHEMES) -> Target:
+    """Take a user's URL apart; for a websocket, http and https count as ws and wss. Raises AddressRefused.
 
     The refusal never quotes path or query, which may hold a secret.
     """
-    if len(url) > _MAX_URL_CHARS or _CONTROL_OR_BACKSLASH.search(url):
+    if len(url) > _MAX_URL_CHARS or _NOT_OF_A_URL.search(url):
         raise AddressRefused("the address holds a control character or backslash, or is too long")
     try:
         parts = urlsplit(url)
@@ -92,11 +106,12 @@ def parse_target(url: str) -> Target:
         host = _normal_host(parts.hostname or "")
     except ValueError as error:
         raise AddressRefused(f"the address is malformed: {error}") from error
-    if parts.scheme not in _IS_SECURE:
-        raise AddressRefused(f"the address has the scheme {parts.scheme!r}; use ws, wss, http or https")
+    if parts.scheme not in schemes:
+        *first, last = schemes
+        raise AddressRefused(f"the address has the scheme {parts.scheme!r}; use {', '.join(first)} or {last}")
     if "@" in parts.netloc:
         raise AddressRefused("an address may not hold a user name or password; put a secret in its path or query")
-    is_secure = _IS_SECURE[parts.scheme]
+    is_secure = schemes[parts.scheme]
     if port is None:
         port = 443 if is_secure else 80
     if port == 0 or not _HOST.fullmatch(host):

@@ -11,7 +11,7 @@ from retold.domain.response_engine import ResponseEngine, websocket_url
 
 DEMO_AGENT_ID = "demo"
 DEMO_BRAIN_URL = "retold://demo-brain"
-"""Address of the built-in demo brain; outbound.py turns it into our own listener."""
+"""Address of the built-in demo brain; outbound/ turns it into our own listener."""
 
 KEPT_ELSEWHERE = frozenset({"assigned_tags"})
 """Fields that are not part of a version: a tag moves from one version to another."""

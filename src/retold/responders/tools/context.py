@@ -6,23 +6,13 @@ from typing import Protocol
 
 from retold.clock import Clock
 from retold.domain.call import CallRecord
+from retold.domain.http_answer import HttpAnswer
 from retold.domain.llm import Mcp
 from retold.domain.llm_models import PrimaryModel
 from retold.domain.transcript import TranscriptItem
 from retold.domain.variables import Variables
 from retold.ids import OrgId
 from retold.ports import LanguageModel
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """What a server answered: the body cut at the most bytes asked for."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By names in lower case."""
-    body: bytes
-    is_cut: bool = False
 
 
 class Http(Protocol):
