@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from retold.engine import turns
 from retold.engine.actions import Action, ReplyRef
 from retold.engine.rules import Rules
+from retold.engine.turn_deadlines import deadline
 from retold.engine.turn_events import ReplyDone, ReplyReady, SpeechEnded, SpeechStarted, Tick, TurnEvent, Words
 from retold.engine.turn_state import BEGIN_MESSAGE, Phase, State
-from retold.engine.turns import deadline, step
+from retold.engine.turns import step
 
 MAX_TICKS_AT_ONCE = 5
 """What time brings about at one moment is done after this many Ticks, or it never is."""

@@ -23,8 +23,9 @@ from retold.engine.leg import Leg, closing
 from retold.engine.rules import Rules, changed
 from retold.engine.speaking import Speaking
 from retold.engine.telling import Telling
-from retold.engine.turn_events import InterruptBegun, ReplyTriggered, Stopped, Tick
-from retold.engine.turns import Phase, State, deadline, step
+from retold.engine.turn_deadlines import deadline
+from retold.engine.turn_events import InterruptBegun, ReplyTriggered, Stopped, Tick, ToolEnded, ToolStarted
+from retold.engine.turns import Phase, State, step
 from retold.ports import (
     Act,
     ChangeAgent,
@@ -35,6 +36,8 @@ from retold.ports import (
     Responder,
     Say,
     Tape,
+    ToolInvoked,
+    ToolReturned,
     Transport,
     Voices,
     VoiceSettings,
@@ -225,6 +228,10 @@ class CallSession:
                 await self._say(act)
             case ForwardMetadata(metadata=metadata):
                 await self.transport.send_event({"event_type": "metadata", "metadata": metadata})
+            case ToolInvoked(type=str()):
+                self._inbox.post(ToolStarted(now_ms, act.tool_call_id))
+            case ToolReturned():
+                self._inbox.post(ToolEnded(now_ms, act.tool_call_id))
             case NodeEntered():
                 await self.transport.send_event({"event_type": "node_transition", **asdict(act)})
             case ChangeRules():

@@ -75,6 +75,22 @@ class ReplyTriggered:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """The agent is at work: a tool that this server runs has begun."""
+
+    at_ms: float
+    tool_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEnded:
+    """A tool has given its result."""
+
+    at_ms: float
+    tool_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The call must end: someone left, failed or asked for it."""
 
@@ -99,6 +115,8 @@ TurnEvent = (
     | ReplyVoid
     | InterruptBegun
     | ReplyTriggered
+    | ToolStarted
+    | ToolEnded
     | Stopped
     | Tick
 )

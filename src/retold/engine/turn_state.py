@@ -36,6 +36,14 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class RunningTool:
+    """A tool that runs, and the reply that waits for it."""
+
+    tool_call_id: str
+    reply: ReplyRef | None
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """All that turn taking knows; times are call milliseconds."""
 
@@ -60,3 +68,12 @@ class State:
     silent_since_ms: float = 0.0
     """The caller has been silent since, the agent's real answers left out; inactivity counts from here."""
     reminders: int = 0
+    tools: tuple[RunningTool, ...] = ()
+    """While one runs the agent is at work: nobody is reminded, and the caller's silence does not count."""
+    working_since_ms: float = 0.0
+    """Since then there has always been one that runs."""
+
+    @property
+    def is_reply_at_work(self) -> bool:
+        """Whether the reply that is waited for waits for a tool itself."""
+        return any(tool.reply == self.reply for tool in self.tools)

@@ -19,8 +19,9 @@
 While SPEAKING an overlap goes NONE -> DUCKED (quieter) -> HELD (stopped, undecided); words decide:
 the floor is given up, or the reply resumes at the word where it stopped.
 
-A call starts in THINKING, waiting for response 0, the begin message. Time is data: `deadline()` says
-when to send the next Tick. Events of a reply that is not `state.reply` are stale and change nothing.
+A call starts in THINKING, waiting for response 0, the begin message. Time is data: `turn_deadlines.deadline`
+says when to send the next Tick. Events of a reply that is not `state.reply` are stale and change nothing.
+While a tool runs the agent is at work: nobody is reminded, and the caller's silence does not count (`working`).
 """
 
 import math
@@ -43,6 +44,7 @@ from retold.engine.actions import (
     Unduck,
 )
 from retold.engine.rules import Rules
+from retold.engine.turn_deadlines import is_talked_over, may_interrupt, reply_due_ms
 from retold.engine.turn_events import (
     InterruptBegun,
     ReplyDone,
@@ -52,11 +54,14 @@ from retold.engine.turn_events import (
     SpeechEnded,
     SpeechStarted,
     Stopped,
+    ToolEnded,
+    ToolStarted,
     TurnEvent,
     Words,
 )
 from retold.engine.turn_state import BEGIN_MESSAGE, Overlap, Phase, Said, State
 from retold.engine.words import asks_for_floor, wait_ms
+from retold.engine.working import worked
 from retold.ports import ReplyKind, Turn
 
 ANSWER_BOUNDARY_MS = 1000.0
@@ -77,7 +82,7 @@ def step(state: State, event: TurnEvent, rules: Rules) -> Step:
     return state, actions + more
 
 
-def _react(state: State, event: TurnEvent, rules: Rules) -> Step:  # noqa: PLR0911 - one arm per event
+def _react(state: State, event: TurnEvent, rules: Rules) -> Step:  # noqa: C901, PLR0911 - one arm per event
     match event:
         case SpeechStarted():
             return _speech_started(state, event)
@@ -95,6 +100,8 @@ def _react(state: State, event: TurnEvent, rules: Rules) -> Step:  # noqa: PLR09
             return _interrupt(state, event)
         case ReplyTriggered():
             return _trigger(state, event, rules)
+        case ToolStarted() | ToolEnded():
+            return worked(state, event), ()
         case Stopped(reason=reason, detail=detail):
             return _end(state, reason, detail)
         case _:
@@ -135,9 +142,9 @@ def _words(state: State, event: Words, rules: Rules) -> Step:
     is_awaited = state.is_awaiting_words and not event.is_final
     state = replace(state, heard=heard, is_awaiting_words=is_awaited)
     match state.phase:
-        case Phase.SPEAKING if _may_interrupt(state, rules) and asks_for_floor(event.text, rules):
+        case Phase.SPEAKING if may_interrupt(state, rules) and asks_for_floor(event.text, rules):
             return _give_floor(state, f"the caller said {len(event.text.split())} words that ask for it")
-        case Phase.THINKING if _is_talked_over(state):
+        case Phase.THINKING if is_talked_over(state):
             return state, ()
         case Phase.LISTENING | Phase.THINKING if event.text:
             return replace(state, phase=Phase.HEARING), (Announce(Turn.USER),)
@@ -220,15 +227,6 @@ def _end(state: State, reason: DisconnectionReason, detail: str) -> Step:
     return replace(state, phase=Phase.CLOSED), (End(reason, detail),)
 
 
-def _may_interrupt(state: State, rules: Rules) -> bool:
-    return rules.can_interrupt and state.is_interruptible and not _is_talked_over(state)
-
-
-def _is_talked_over(state: State) -> bool:
-    """The responder took the floor while the caller spoke, and the caller has not begun again since."""
-    return math.isinf(state.onset_ms)
-
-
 # --- what time alone brings about ---------------------------------------------------------------
 
 
@@ -302,14 +300,14 @@ def _settle_thinking(state: State, at_ms: float, rules: Rules) -> Step:
         speaking = replace(state, phase=Phase.SPEAKING, overlap=Overlap.NONE)
         # The announcement waits for the journal; the sound must not.
         return speaking, (Play(state.reply), Announce(Turn.AGENT))
-    if state.reply is None or at_ms >= state.thinking_since_ms + rules.reply_timeout_ms:
+    if state.reply is None or at_ms >= reply_due_ms(state, rules):
         late = Decide("listen again", f"no reply within {rules.reply_timeout_ms:.0f} ms")
         return _stop_thinking(replace(state, quiet_since_ms=at_ms), late)
     return state, ()
 
 
 def _settle_overlap(state: State, at_ms: float, rules: Rules) -> Step:
-    if not _may_interrupt(state, rules):
+    if not may_interrupt(state, rules):
         return _speak_on(state)
     if state.is_user_speaking:
         return _settle_growing_overlap(state, at_ms, rules)
@@ -343,6 +341,8 @@ def _settle_growing_overlap(state: State, at_ms: float, rules: Rules) -> Step:
 
 
 def _settle_silence(state: State, at_ms: float, rules: Rules) -> Step:
+    if state.tools:
+        return _settle_thinking(state, at_ms, rules) if state.is_reply_ready else (state, ())
     if at_ms >= state.silent_since_ms + rules.end_call_after_silence_ms:
         return _end(
             state, DisconnectionReason.INACTIVITY, f"the caller was silent for {rules.end_call_after_silence_ms:.0f} ms"
@@ -352,38 +352,3 @@ def _settle_silence(state: State, at_ms: float, rules: Rules) -> Step:
     if state.reminders < rules.reminder_max_count and at_ms >= state.quiet_since_ms + rules.reminder_trigger_ms:
         return _ask(state, at_ms, ReplyKind.REMINDER, f"{at_ms - state.quiet_since_ms:.0f} ms of silence")
     return state, ()
-
-
-def deadline(state: State, rules: Rules) -> float:
-    """When the next Tick is due if nothing else happens, in call milliseconds."""
-    due = [rules.max_call_duration_ms]
-    match state.phase:
-        case Phase.HEARING if not state.is_user_speaking:
-            if state.is_awaiting_words:
-                due.append(state.speech_end_ms + rules.words_timeout_ms)
-            else:
-                due.append(state.speech_end_ms + wait_ms(" ".join(said.text for said in state.heard), rules))
-        case Phase.THINKING if state.is_reply_ready:
-            due.append(rules.begin_message_delay_ms)
-        case Phase.THINKING:
-            due.append(state.thinking_since_ms + rules.reply_timeout_ms)
-        case Phase.SPEAKING if _may_interrupt(state, rules):
-            due.extend(_overlap_deadlines(state, rules))
-        case Phase.LISTENING:
-            due.append(state.silent_since_ms + rules.end_call_after_silence_ms)
-            if state.reminders < rules.reminder_max_count:
-                due.append(state.quiet_since_ms + rules.reminder_trigger_ms)
-        case _:
-            pass
-    return min(due)
-
-
-def _overlap_deadlines(state: State, rules: Rules) -> list[float]:
-    if not state.is_user_speaking:
-        return [state.speech_end_ms + rules.verdict_timeout_ms] if state.overlap is Overlap.HELD else []
-    after_ms = {
-        Overlap.NONE: rules.duck_after_ms,
-        Overlap.DUCKED: rules.hold_after_ms,
-        Overlap.HELD: rules.verdict_timeout_ms,
-    }
-    return [state.onset_ms + after_ms[state.overlap]]

@@ -28,7 +28,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool call that takes `takes_ms` milliseconds."""
+    """A tool call that takes `takes_ms` milliseconds; with `type` as of a tool that this server runs."""
 
     tool_call_id: str
     name: str
@@ -36,6 +36,7 @@ class ToolCall:
     content: str = ""
     takes_ms: float = 0
     successful: bool | None = None
+    type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Scripted:
     async def _perform(self, reply: ScriptedReply, response_id: int) -> AsyncGenerator[Act]:
         for part in reply.parts:
             if isinstance(part, ToolCall):
-                yield ToolInvoked(part.tool_call_id, part.name, part.arguments)
+                yield ToolInvoked(part.tool_call_id, part.name, part.arguments, part.type)
                 await self._pause(part.takes_ms)
                 yield ToolReturned(part.tool_call_id, part.content, part.successful)
             else:

@@ -21,13 +21,27 @@ from retold.engine.turn_events import (
     SpeechStarted,
     Stopped,
     Tick,
+    ToolEnded,
+    ToolStarted,
     TurnEvent,
     Words,
 )
 from retold.engine.turn_state import BEGIN_MESSAGE, Overlap, Phase, Said, State
 from retold.engine.words import asks_for_floor
-from retold.ports import ChangeRules
+from retold.ports import ChangeRules, ReplyKind
 from support.floor import Floor, greeted, speaking, speaks
+
+
+def is_of_silence(action: Action) -> bool:
+    """Whether this is done because the caller says nothing."""
+    match action:
+        case Ask(kind=kind):
+            return kind is ReplyKind.REMINDER
+        case End(reason=reason):
+            return reason is DisconnectionReason.INACTIVITY
+        case _:
+            return False
+
 
 # --- properties -----------------------------------------------------------------------------------
 
@@ -48,6 +62,8 @@ kinds = st.sampled_from(
         "stale",
         "rules",
         "trigger",
+        "tool",
+        "tool",
         "stop",
     ]
 )
@@ -98,6 +114,8 @@ class Walk(Floor):
                 yield (ReplyReady, ReplyDone, ReplyVoid)[choice % 3](at_ms, stale[choice % len(stale)])
             case "stop" if choice % 8 == 0:
                 yield Stopped(at_ms, DisconnectionReason.USER_HANGUP)
+            case "tool":
+                yield (ToolStarted if choice % 2 else ToolEnded)(at_ms, str(choice % 3))
             case "trigger":
                 yield ReplyTriggered(at_ms)
             case "rules":
@@ -121,6 +139,7 @@ class Walk(Floor):
             self.playing = None
         for action in actions:
             self._check(action)
+            assert not (self.state.tools and is_of_silence(action)), "work is not silence"
         if self.state.phase is not Phase.CLOSED:
             assert self.live == ({self.state.reply} if self.state.reply else set()), "one live reply at most"
             assert self.state.phase is not Phase.SPEAKING or self.playing == self.state.reply
