@@ -25,7 +25,8 @@ RetoldError
 |   |-- LlmConnectionLost      keepalive lost and the reconnects used up
 |   |-- LlmRuntimeFailed       the LLM websocket closed with an unexpected code
 |   |-- LlmCorruptPayload      a binary frame from the LLM server
-|   `-- EngineNotRun           the agent's response engine is of a kind this server does not run
+|   |-- EngineNotRun           the agent's response engine is of a kind this server does not run
+|   `-- ModelLost              the language model behind the agent is not configured, or fails again and again
 |-- ModelFailed                a language model gave no whole answer
 |-- UnreadableAudio            an audio file is damaged or of a kind we do not read
 |-- ScenarioInvalid            a scenario of `retold call` cannot be played
@@ -204,6 +205,10 @@ class LlmCorruptPayload(CallFailed):
 
 class EngineNotRun(CallFailed):
     """The agent's response engine is of a kind that this server keeps and does not run."""
+
+
+class ModelLost(CallFailed):
+    """There is no language model to speak with: none is configured, or it fails again and again."""
 
 
 class ModelFailed(RetoldError):

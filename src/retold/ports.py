@@ -306,6 +306,13 @@ class Responder(Protocol):
         """
         ...
 
+    async def work(self) -> None:
+        """Run what goes on beside `acts()`, in a task of the session's; returns at once where there is nothing.
+
+        What fails here is raised by `acts()`.
+        """
+        ...
+
     async def send(self, event: ReplyWanted | TranscriptChanged) -> None:
         """Hand over an event; never waits for the network.
 

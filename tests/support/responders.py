@@ -51,6 +51,9 @@ class Freely:
                     else:
                         yield step
 
+    async def work(self) -> None:
+        """All is done in `acts()`."""
+
     async def send(self, event: ReplyWanted | TranscriptChanged) -> None:
         self.seen.append(event)
         if isinstance(event, ReplyWanted):

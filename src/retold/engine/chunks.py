@@ -11,7 +11,8 @@ MAX_CHUNK_CHARS = 400
 _ABBREVIATIONS = frozenset(
     {"dr", "mr", "mrs", "ms", "st", "prof", "no", "vs", "e.g", "i.e", "a.m", "p.m", "approx", "dept", "ext"}
 )
-_SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)")
+_SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)|\n[^\S\n]*\n")
+"""Punctuation, or the end of a paragraph."""
 _CLAUSE_END = re.compile(r"[,;:\u2013\u2014](?=\s)")
 _LAST_WORD = re.compile(r"([\w.]+)[.!?…]+[\"')\]]*$")
 

@@ -93,6 +93,7 @@ class CallSession:
                 tasks.start_soon(self._guard, self._speaking.synthesise)
                 tasks.start_soon(self._guard, self._speaking.pace)
                 tasks.start_soon(self._guard, self._respond)
+                tasks.start_soon(self._guard, self.responder.work)
                 tasks.start_soon(self._guard, self._telling.run)
                 try:
                     await self._take_turns()

@@ -127,6 +127,9 @@ class CustomLlm:
         finally:
             await self._hang_up()
 
+    async def work(self) -> None:
+        """Nothing runs beside `acts()`."""
+
     async def send(self, event: ReplyWanted | TranscriptChanged) -> None:
         """Hand over an event; never waits. Policy when full: see Exchange."""
         self._exchange.put(event)

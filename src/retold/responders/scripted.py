@@ -90,6 +90,9 @@ class Scripted:
             reply, response_id = self._answer_to(self._wanted), self._wanted.response_id
             self._wanted = None
 
+    async def work(self) -> None:
+        """Nothing runs beside `acts()`."""
+
     async def send(self, event: ReplyWanted | TranscriptChanged) -> None:
         """Take note of an event; a request cuts off the reply in progress."""
         self.seen.append(event)

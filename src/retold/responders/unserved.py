@@ -30,6 +30,9 @@ class Unserved:
         if not self._is_closed:
             raise EngineNotRun(f"this server does not run {self._missing} yet; use an agent of the type custom-llm")
 
+    async def work(self) -> None:
+        """Nothing runs beside `acts()`."""
+
     async def send(self, event: ReplyWanted | TranscriptChanged) -> None:
         """Look whether the apology has been heard; there is no answer to give."""
         heard = " ".join(utterance.content for utterance in event.transcript if utterance.role == "agent")

@@ -51,6 +51,9 @@ class Told:
     def acts(self) -> AsyncIterator[Act]:
         raise NotImplementedError
 
+    async def work(self) -> None:
+        raise NotImplementedError
+
     async def send(self, event: ReplyWanted | TranscriptChanged) -> None:
         self.sent.append(event)
 

@@ -6,10 +6,12 @@ from retold.domain.llm_tools import (
     BridgeTransfer,
     CancelTransfer,
     EndCall,
+    ExtractDynamicVariable,
     PressDigit,
     Tool,
     TransferCall,
 )
+from retold.responders.tools import extract_dynamic_variable
 from retold.responders.tools.context import ToolContext
 from retold.responders.tools.result import EndsCall, SwapsAgent, ToolResult
 
@@ -23,6 +25,8 @@ async def run_tool(tool: Tool, use: ToolUse, context: ToolContext) -> ToolResult
             return ToolResult("The call ends.", successful=True, effect=EndsCall())
         case AgentSwap():
             return ToolResult("Another agent takes over.", successful=True, effect=SwapsAgent(tool))
+        case ExtractDynamicVariable():
+            return extract_dynamic_variable.run(tool, use)
         case PressDigit():
             return _without_telephone(context, "press a key on")
         case TransferCall() | BridgeTransfer() | CancelTransfer():

@@ -1,0 +1,104 @@
+"""Calls on virtual time whose agent is a Retell LLM and whose language model follows a script."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from retold.clock import CallClock
+from retold.domain.call import Call, CallRecord
+from retold.domain.llm import Llm
+from retold.engine.rules import Rules
+from retold.providers.scripted_model import ScriptedModel
+from retold.responders.mind.outbox import Outbox
+from retold.responders.mind.responder import Brain, Mind
+from retold.responders.mind.tool_runs import ToolRuns
+from retold.responders.mind.variables import CallVariables
+from retold.responders.retell_llm.brain import RetellLlmBrain
+from retold.responders.tools.context import CodeOutcome, HttpAnswer, ToolServices
+from support.dialogue import Dialogue
+from support.model_server import script
+from support.virtual_time import VirtualClock
+
+RECORD = CallRecord(
+    call=Call(call_id="call_1", agent_id="agent_1", retell_llm_dynamic_variables={"name": "Ann"}),
+    org_id="org_1",
+    created_wall_ms=0,
+    join_deadline_wall_ms=0,
+    files_token="0" * 32,
+)
+
+
+@dataclass
+class SlowHttp:
+    """A web service that answers after `takes_ms` with `body`; it counts how often it was asked and cut off."""
+
+    body: str = '{"free": "12:30"}'
+    status: int = 200
+    takes_ms: float = 100.0
+    asked: int = 0
+    cut_off: int = 0
+
+    async def request(self, method: str, url: str, **_: Any) -> HttpAnswer:  # noqa: ARG002 - whatever is asked
+        self.asked += 1
+        try:
+            await anyio.sleep(self.takes_ms / 1000)
+        except anyio.get_cancelled_exc_class():
+            self.cut_off += 1
+            raise
+        return HttpAnswer(self.status, {"content-type": "application/json"}, self.body.encode())
+
+
+class NoSandbox:
+    """Runs no code."""
+
+    async def run(self, code: str, variables: Mapping[str, str], timeout_s: float) -> CodeOutcome:  # noqa: ARG002 - refused
+        return CodeOutcome(None, "no code is run here")
+
+
+async def no_key(_org_id: str) -> str | None:
+    return None
+
+
+def llm_of(**fields: Any) -> Llm:
+    """A Retell LLM with these fields of the API."""
+    return Llm.model_validate({"llm_id": "llm_1", "last_modification_timestamp": 0, **fields})
+
+
+@dataclass
+class Thinking:
+    """One call; `model.requests` is what the model was asked, `call` the caller and the record."""
+
+    call: Dialogue
+    model: ScriptedModel
+    http: SlowHttp
+    variables: CallVariables
+
+    def roles(self) -> list[str]:
+        """The kinds of the transcript's items, in order, the tools with their names or results."""
+        shown: list[str] = []
+        for item in self.call.report().items:
+            wire = item.wire()
+            shown.append(wire["role"] + ": " + str(wire.get("name") or wire.get("content")))
+        return shown
+
+
+def thinking(
+    llm: Llm,
+    *rules: Mapping[str, Any],
+    http: SlowHttp | None = None,
+    record: Callable[[], CallRecord] = lambda: RECORD,
+    turn_rules: Rules | None = None,
+    state: str | None = None,
+) -> Thinking:
+    """A call with this LLM, whose model follows these rules; make it inside the test's event loop."""
+    clock, web, model = VirtualClock(), http or SlowHttp(), ScriptedModel(script(*rules))
+    outbox = Outbox()
+    variables = CallVariables(record, CallClock(clock), defaults=llm.default_dynamic_variables or {})
+    variables.enter_state(state or llm.starting_state or "")
+    runs = ToolRuns(outbox, variables)
+    services = ToolServices(http=web, sandbox=NoSandbox(), clock=clock, webhook_key=no_key)
+    brain: Brain = RetellLlmBrain(llm, model, variables, runs, services)
+    call = Dialogue(rules=turn_rules or Rules(), clock=clock, mind=Mind(brain, outbox, runs))
+    return Thinking(call, model, web, variables)
