@@ -4,9 +4,10 @@ import difflib
 from collections.abc import Sequence
 
 from retold.calls.deps import Deps
+from retold.calls.engines import engine_of
 from retold.domain.agent import Agent
 from retold.domain.agent_request import change_agent, check_llm_url
-from retold.domain.call_request import AgentOverride
+from retold.domain.call_request import AgentOverride, AgentPart
 from retold.domain.response_engine import ConversationFlow, RetellLlm
 from retold.errors import InvalidRequest, NotFound
 from retold.ids import OrgId
@@ -14,16 +15,35 @@ from retold.ids import OrgId
 
 async def overridden(deps: Deps, org_id: OrgId, agent: Agent, override: AgentOverride | None) -> Agent:
     """The agent as this call has it. Raises InvalidRequest, and NotFound for an engine that is not there."""
-    if override is None or override.agent is None:
+    if override is None:
         return agent
+    changed = agent if override.agent is None else await _changed(deps, org_id, agent, override.agent)
+    await _check_engine_part(deps, org_id, changed, override)
+    return changed
+
+
+async def _changed(deps: Deps, org_id: OrgId, agent: Agent, part: AgentPart) -> Agent:
     try:
-        changed = change_agent(agent, override.agent, agent.last_modification_timestamp, check_llm_url)
+        changed = change_agent(agent, part, agent.last_modification_timestamp, check_llm_url)
         if changed.response_engine != agent.response_engine:
             await deps.store.agents.check_engine(org_id, changed.response_engine)
     except (InvalidRequest, NotFound) as error:
         # Those of an agent do not know where in the request they stood.
         raise type(error)(error.message, field=f"agent_override.agent.{error.field}", fix=error.fix) from error
     return changed
+
+
+async def _check_engine_part(deps: Deps, org_id: OrgId, agent: Agent, override: AgentOverride) -> None:
+    """Try what the call's engine would be; parts for engines of another kind have no effect."""
+    parts = {"retell-llm": override.retell_llm, "conversation-flow": override.conversation_flow}
+    kind = agent.response_engine.type
+    if parts.get(kind) is None:
+        return
+    try:
+        await engine_of(deps.store, org_id, agent, override)
+    except InvalidRequest as error:
+        field = f"agent_override.{kind.replace('-', '_')}.{error.field}"
+        raise InvalidRequest(error.message, field=field, fix=error.fix) from error
 
 
 async def check_start(deps: Deps, org_id: OrgId, agent: Agent, *, state: str | None, node_id: str | None) -> None:

@@ -1,7 +1,7 @@
 """What the requests that make a call take: SDK 6.2.13, and the 2024 era where it differs."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
@@ -10,8 +10,11 @@ from pydantic_core import PydanticCustomError
 from retold.domain.agent import Agent
 from retold.domain.agent_options import LongText, RequestModel, ShortText
 from retold.domain.agent_request import AgentChanges, change_agent
-from retold.domain.llm import KbConfig
+from retold.domain.flow import Flow
+from retold.domain.flow_request import FlowChanges, change_flow
+from retold.domain.llm import KbConfig, Llm
 from retold.domain.llm_models import DeprecatedBackup, ModelSettings
+from retold.domain.llm_request import LlmRequest, change_llm
 from retold.errors import InvalidRequest
 
 _E164 = re.compile(r"\+[1-9]\d{1,14}")
@@ -67,6 +70,10 @@ class ModelPart(RequestModel):
     model_temperature: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
     backup_model: DeprecatedBackup | None = None
 
+    def sent(self) -> dict[str, Any]:
+        """What the client really named, JSON-ready."""
+        return self.model_dump(mode="json", exclude_unset=True, by_alias=True)
+
 
 class LlmPart(ModelPart):
     """Retell LLM fields for one call."""
@@ -77,11 +84,19 @@ class LlmPart(ModelPart):
     model_high_priority: bool | None = None
     model_ultrafast: bool | None = None
 
+    def applied_to(self, llm: Llm) -> Llm:
+        """The Retell LLM as this call has it. Raises InvalidRequest when the two do not fit."""
+        return change_llm(llm, LlmRequest.model_validate(self.sent()), llm.last_modification_timestamp)
+
 
 class FlowPart(ModelPart):
     """Conversation flow fields for one call."""
 
     model_choice: dict[str, JsonValue] | None = None
+
+    def applied_to(self, flow: Flow) -> Flow:
+        """The flow as this call has it. Raises InvalidRequest when the two do not fit."""
+        return change_flow(flow, FlowChanges.model_validate(self.sent()), flow.last_modification_timestamp)
 
 
 class AgentOverride(RequestModel):
