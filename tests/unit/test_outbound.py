@@ -254,6 +254,7 @@ async def test_a_name_server_that_never_answers_is_given_up() -> None:
 def test_a_url_is_rebuilt_in_one_form(given_url: str, read: str) -> None:
     assert parse_target(given_url).url == read
     assert parse_target(read).url == read
+    assert parse_target(given_url).web_url == read.replace("ws", "http", 1)
 
 
 @given(st.text(max_size=80) | st.text(alphabet="ws:/[]@.#?%0123456789abx\\ ", max_size=60).map("ws://".__add__))

@@ -5,20 +5,23 @@ from retold.domain.llm_tools import (
     AgentSwap,
     BridgeTransfer,
     CancelTransfer,
+    CustomTool,
     EndCall,
     ExtractDynamicVariable,
     PressDigit,
     Tool,
     TransferCall,
 )
-from retold.responders.tools import extract_dynamic_variable
+from retold.responders.tools import custom, extract_dynamic_variable
 from retold.responders.tools.context import ToolContext
 from retold.responders.tools.result import EndsCall, SwapsAgent, ToolResult
 
 NO_TELEPHONE = "There is no telephone line in a {kind} to {do}. Tell the caller, and go on without."
 
 
-async def run_tool(tool: Tool, use: ToolUse, context: ToolContext) -> ToolResult:
+async def run_tool(  # noqa: PLR0911 - one for each kind of tool
+    tool: Tool, use: ToolUse, context: ToolContext
+) -> ToolResult:
     """Run a tool as the model asked; whatever goes wrong is a result that the model can act on, never raised."""
     match tool:
         case EndCall():
@@ -31,6 +34,8 @@ async def run_tool(tool: Tool, use: ToolUse, context: ToolContext) -> ToolResult
             return _without_telephone(context, "press a key on")
         case TransferCall() | BridgeTransfer() | CancelTransfer():
             return _without_telephone(context, "transfer the call over")
+        case CustomTool():
+            return await custom.run(tool, use, context)
         case _:
             return ToolResult(f"This server cannot run {use.name}, a tool of the type {tool.type}.", successful=False)
 
