@@ -34,6 +34,7 @@ def test_tool_calls_keep_their_json_text_and_an_unknown_outcome_is_left_out() ->
         "name": "lookup",
         "arguments": '{"day": "Tuesday"}',
     }
+    assert ToolCallInvocation("t1", "bye", "{}", "end_call").wire()["type"] == "end_call"
     result = {"role": "tool_call_result", "tool_call_id": "t1", "content": "free at 10"}
     assert ToolCallResult("t1", "free at 10").wire() == result
     assert ToolCallResult("t1", "free at 10", successful=False).wire() == {**result, "successful": False}

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from functools import partial
 
 import anyio
 import pytest
@@ -100,7 +99,7 @@ async def test_tools_of_an_llm_server_are_book_keeping() -> None:
 
 
 class Workshop:
-    """ports.Responder whose tool gives its result when the test says so, whatever is said meanwhile."""
+    """ports.Responder whose tool gives its result ten seconds into the call, whatever is said meanwhile."""
 
     def __init__(self) -> None:
         self._acts, self._acts_out = anyio.create_memory_object_stream[Act](100)
@@ -112,8 +111,8 @@ class Workshop:
             async for act in self._acts_out:
                 yield act
 
-    async def find(self, *, at_s: float) -> None:
-        await anyio.sleep(at_s)
+    async def work(self) -> None:
+        await anyio.sleep(10)
         self._acts.send_nowait(FOUND)
 
     async def send(self, event: ReplyWanted | TranscriptChanged) -> None:
@@ -138,10 +137,7 @@ async def test_a_result_that_comes_after_the_reply_was_cut_stands_at_its_time() 
     call.user_says("Are you really there still?", at_s=6)
     call.user_says("And now?", at_s=11)
     call.user_hangs_up(at_s=15)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(mind.find, at_s=10))
-        await call.run()
-    report = call.report()
+    report = await call.run()
     second, third = mind.wanted[1:]
     assert "t1 ends" not in shown(tuple(second.with_tool_calls))
     assert shown(tuple(third.with_tool_calls))[-3:] == ["Yes, still looking.", "t1 ends", "And now?"]

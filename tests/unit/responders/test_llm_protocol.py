@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retold.domain.transcript import ToolCallInvocation, Utterance, Word
+from retold.domain.transcript import NodeTransition, ToolCallInvocation, Utterance, Word
 from retold.ports import (
     ChangeRules,
     ForwardMetadata,
@@ -175,6 +175,13 @@ def test_tool_calls_are_woven_in_when_configured() -> None:
     event = ReplyWanted(2, ReplyKind.REMINDER, [HELLO], [HELLO, TOOL])
     sent = json.loads(Writer().write(event, with_tool_calls=True))
     assert sent["interaction_type"] == "reminder_required"
+    assert sent["transcript_with_tool_calls"] == [HELLO.wire(), TOOL.wire()]
+
+
+def test_transitions_of_a_flow_that_went_before_are_not_told() -> None:
+    moved = NodeTransition("a", "A", "b", "B", "normal", at_ms=500.0)
+    event = TranscriptChanged([HELLO], [moved, HELLO, TOOL])
+    sent = json.loads(Writer().write(event, with_tool_calls=True))
     assert sent["transcript_with_tool_calls"] == [HELLO.wire(), TOOL.wire()]
 
 
