@@ -153,6 +153,11 @@ class Settings(BaseSettings):
         default={},
         description='which of our voices speaks for a vendor\'s voice id, as JSON: `{"11labs-Adrian": "low"}`',
     )
+    sandbox: Literal["seccomp", "process"] = Field(
+        default="seccomp",
+        description="what code tools are shut in by: a process and a filter of its system calls (Linux), or only a"
+        " process with limits, for servers whose agents you write yourself",
+    )
     scripted: ScriptedSettings = ScriptedSettings()
     llm: LanguageModelSettings = LanguageModelSettings()
     local: LocalSpeechSettings = LocalSpeechSettings()

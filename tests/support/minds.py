@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+from pydantic import JsonValue
 
 from retold.clock import CallClock
 from retold.domain.call import Call, CallRecord
+from retold.domain.code_outcome import CodeOutcome
+from retold.domain.http_answer import HttpAnswer
 from retold.domain.llm import Llm
 from retold.engine.rules import Rules
 from retold.providers.scripted_model import ScriptedModel
@@ -16,7 +19,7 @@ from retold.responders.mind.responder import Brain, Mind
 from retold.responders.mind.tool_runs import ToolRuns
 from retold.responders.mind.variables import CallVariables
 from retold.responders.retell_llm.brain import RetellLlmBrain
-from retold.responders.tools.context import CodeOutcome, HttpAnswer, ToolServices
+from retold.responders.tools.context import ToolServices
 from support.dialogue import Dialogue
 from support.model_server import script
 from support.virtual_time import VirtualClock
@@ -53,7 +56,14 @@ class SlowHttp:
 class NoSandbox:
     """Runs no code."""
 
-    async def run(self, code: str, variables: Mapping[str, str], timeout_s: float) -> CodeOutcome:  # noqa: ARG002 - refused
+    async def run(
+        self,
+        code: str,  # noqa: ARG002 - refused
+        variables: Mapping[str, str],  # noqa: ARG002 - refused
+        timeout_s: float,  # noqa: ARG002 - refused
+        *,
+        metadata: Mapping[str, JsonValue] | None = None,  # noqa: ARG002 - refused
+    ) -> CodeOutcome:
         return CodeOutcome(None, "no code is run here")
 
 

@@ -14,6 +14,7 @@ from urllib import error, request
 from retold.app.listen import bind
 from retold.cli.finding import Finding
 from retold.cli.language_model import check_language_model
+from retold.cli.sandbox import check_sandbox
 from retold.clock import SystemClock
 from retold.errors import StorageError
 from retold.providers.models import local_models
@@ -38,6 +39,7 @@ def examine(settings: Settings) -> list[Finding]:
         check_database(revealed(settings.database_url)),
         *check_models(settings),
         check_language_model(settings.llm),
+        check_sandbox(settings),
         check_port(settings.host, settings.port),
         check_clock(SystemClock().wall_ms() / 1000),
         check_rights(settings.data_dir),

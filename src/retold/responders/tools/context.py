@@ -4,8 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pydantic import JsonValue
+
 from retold.clock import Clock
 from retold.domain.call import CallRecord
+from retold.domain.code_outcome import CodeOutcome
 from retold.domain.http_answer import HttpAnswer
 from retold.domain.llm import Mcp
 from retold.domain.llm_models import PrimaryModel
@@ -32,18 +35,17 @@ class Http(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class CodeOutcome:
-    """What a piece of JavaScript came to: the JSON text of its value, or what went wrong."""
-
-    value_json: str | None
-    error: str | None = None
-
-
 class Sandbox(Protocol):
     """Runs JavaScript that is trusted with nothing."""
 
-    async def run(self, code: str, variables: Mapping[str, str], timeout_s: float) -> CodeOutcome:
+    async def run(
+        self,
+        code: str,
+        variables: Mapping[str, str],
+        timeout_s: float,
+        *,
+        metadata: Mapping[str, JsonValue] | None = None,
+    ) -> CodeOutcome:
         """Run the body of an async function with `dv` as the variables; what exceeds a limit is an error, not raised.
 
         Cancelling ends the process.

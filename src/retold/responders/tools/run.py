@@ -5,6 +5,7 @@ from retold.domain.llm_tools import (
     AgentSwap,
     BridgeTransfer,
     CancelTransfer,
+    CodeTool,
     CustomTool,
     EndCall,
     ExtractDynamicVariable,
@@ -12,17 +13,26 @@ from retold.domain.llm_tools import (
     Tool,
     TransferCall,
 )
-from retold.responders.tools import custom, extract_dynamic_variable
+from retold.responders.tools import code, custom, extract_dynamic_variable
 from retold.responders.tools.context import ToolContext
 from retold.responders.tools.result import EndsCall, SwapsAgent, ToolResult
 
 NO_TELEPHONE = "There is no telephone line in a {kind} to {do}. Tell the caller, and go on without."
 
 
-async def run_tool(  # noqa: PLR0911 - one for each kind of tool
-    tool: Tool, use: ToolUse, context: ToolContext
-) -> ToolResult:
+async def run_tool(tool: Tool, use: ToolUse, context: ToolContext) -> ToolResult:
     """Run a tool as the model asked; whatever goes wrong is a result that the model can act on, never raised."""
+    match tool:
+        case CodeTool():
+            return await code.run(tool, use, context)
+        case CustomTool():
+            return await custom.run(tool, use, context)
+        case _:
+            return _run_at_once(tool, use, context)
+
+
+def _run_at_once(tool: Tool, use: ToolUse, context: ToolContext) -> ToolResult:
+    """Run a tool that waits for nobody."""
     match tool:
         case EndCall():
             return ToolResult("The call ends.", successful=True, effect=EndsCall())
@@ -34,8 +44,6 @@ async def run_tool(  # noqa: PLR0911 - one for each kind of tool
             return _without_telephone(context, "press a key on")
         case TransferCall() | BridgeTransfer() | CancelTransfer():
             return _without_telephone(context, "transfer the call over")
-        case CustomTool():
-            return await custom.run(tool, use, context)
         case _:
             return ToolResult(f"This server cannot run {use.name}, a tool of the type {tool.type}.", successful=False)
 
