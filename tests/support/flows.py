@@ -109,19 +109,20 @@ def every_node() -> list[dict[str, Any]]:
         talk("agent", type="subagent", tool_ids=["t1"], tools=[{"type": "end_call", "name": "bye"}], edges=[])
         | {"always_edge": edge("always", "call", "Always")},
         talk("skip", edges=[], instruction=TEXT) | {"skip_response_edge": edge("skip", "end", "Skip response")},
+        {"id": "branch", "type": "branch", "else_edge": edge("else", "extract", "Else")},
+        component_node("part", "pay", "local", "end"),
+        *_acting_nodes(),
+        *_nodes_that_hand_over(),
+        end() | {"custom_sip_headers": {"X-Why": "{{reason}}"}, "instruction": TEXT, "speak_during_execution": True},
+    ]
+
+
+def _acting_nodes() -> list[dict[str, Any]]:
+    return [
         {"id": "call", "type": "function", "tool_id": "t1", "tool_type": "local", **ACTING},
         {"id": "code", "type": "code", "code": "1", "timeout_ms": 5000, "response_variables": {"a": "$.a"}, **ACTING},
         {"id": "mcp", "type": "mcp", "mcp_id": "files", "mcp_tool_name": "read", **ACTING},
-        {
-            "id": "transfer",
-            "type": "transfer_call",
-            "transfer_destination": {"type": "predefined", "number": "+14155550100"},
-            "transfer_option": COLD,
-            "edge": edge("failed", "end", "Transfer failed"),
-            "custom_sip_headers": {"X-A": "b"},
-        },
         {"id": "press", "type": "press_digit", "instruction": PROMPT, "delay_ms": 500, "edges": [edge("p", "end")]},
-        {"id": "branch", "type": "branch", "else_edge": edge("else", "extract", "Else")},
         {
             "id": "sms",
             "type": "sms",
@@ -132,11 +133,22 @@ def every_node() -> list[dict[str, Any]]:
             "sms_sender": {"type": "current_number"},
         },
         {"id": "extract", "type": "extract_dynamic_variables", "variables": [ITEM], "edges": [edge("x", "sms")]},
+    ]
+
+
+def _nodes_that_hand_over() -> list[dict[str, Any]]:
+    return [
+        {
+            "id": "transfer",
+            "type": "transfer_call",
+            "transfer_destination": {"type": "predefined", "number": "+14155550100"},
+            "transfer_option": COLD,
+            "edge": edge("failed", "end", "Transfer failed"),
+            "custom_sip_headers": {"X-A": "b"},
+        },
         {"id": "swap", "type": "agent_swap", "agent_id": "a", "agent_version": 1, "edge": edge("f", "end"), **SWAP},
-        component_node("part", "pay", "local", "end"),
         {"id": "bridge", "type": "bridge_transfer", "instruction": PROMPT, "speak_during_execution": True},
         {"id": "cancel", "type": "cancel_transfer"},
-        end() | {"custom_sip_headers": {"X-Why": "{{reason}}"}, "instruction": TEXT, "speak_during_execution": True},
     ]
 
 
