@@ -249,7 +249,7 @@ class ChangeRules:
 
     responsiveness: float | None = None
     interruption_sensitivity: float | None = None
-    reminder_trigger_ms: int | None = None
+    reminder_trigger_ms: float | None = None
     reminder_max_count: int | None = None
     end_call_after_silence_ms: int | None = None
     max_call_duration_ms: int | None = None

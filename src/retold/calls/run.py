@@ -7,18 +7,18 @@ from structlog.stdlib import get_logger
 from retold.calls.deps import Deps, Session
 from retold.calls.finish import end_unjoined, finish
 from retold.calls.live import RETRY_MS, Course, LiveCall
+from retold.calls.speech_of import language_of, voice_of
 from retold.clock import CallClock
 from retold.crash import crash_point
 from retold.domain.agent import Agent
 from retold.domain.call import CallRecord
 from retold.domain.call_request import with_override
 from retold.domain.reasons import CallStatus, DisconnectionReason, reason_for
-from retold.domain.voice import DEFAULT_VOICE, our_voice
 from retold.engine.rules import rules_for
 from retold.engine.timeline import CallConnected, EndIntended, Timeline
 from retold.errors import NotFound, RecognitionFailed, RetoldError, StorageBroken, StorageError
 from retold.ids import CallId, OrgId
-from retold.ports import Transport, VoiceSettings
+from retold.ports import Transport
 from retold.storage.store import with_call
 from retold.storage.tape import NullTape, SpoolTape
 
@@ -141,8 +141,8 @@ def _session(one: Conversation) -> Session:
         tape=one.tape,
         clock=one.clock,
         rules=rules_for(agent, one.record, no_audio_timeout_ms=deps.settings.no_audio_timeout_ms),
-        voice=_voice(agent, deps),
-        language=agent.language if isinstance(agent.language, str) else agent.language[0],
+        voice=voice_of(agent, deps),
+        language=language_of(agent),
     )
     live.attach(session)
     return session
@@ -192,8 +192,3 @@ async def _close(transport: Transport, reason: str, timeout_s: float = GOODBYE_T
             await transport.close(reason)
         except Exception:  # noqa: BLE001 - a goodbye that fails must not cost the record
             get_logger().exception("goodbye_failed")
-
-
-def _voice(agent: Agent, deps: Deps) -> VoiceSettings:
-    spoken_by = our_voice(agent.voice_id, deps.voices.voice_ids, deps.settings.voice_map)
-    return VoiceSettings(spoken_by or DEFAULT_VOICE, agent.voice_speed, agent.volume)
