@@ -33,6 +33,7 @@ BENCHES = {
     "recording": 300,
     "startup": 120,
     "hostile": 1800,
+    "forbidden": 120,
     "transcript": 60,
     "speech": 600,
     "million": 10_800,

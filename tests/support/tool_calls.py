@@ -19,7 +19,7 @@ from retold.errors import OutboundError
 from retold.ids import OrgId
 from retold.providers.model_limits import Deadlines
 from retold.providers.scripted_model import ScriptedModel
-from retold.responders.tools.context import CodeOutcome, ToolContext, ToolServices
+from retold.responders.tools.context import CodeOutcome, Http, ToolContext, ToolServices
 from retold.responders.tools.result import ToolResult
 from retold.responders.tools.run import run_tool
 
@@ -27,6 +27,7 @@ NOW_MS = 1_700_000_000_000
 """Tuesday, 14 November 2023, 22:13:20 UTC."""
 WEBHOOK_KEY = "key_of_the_webhooks"
 TOOL_CALL_ID = "tool_call_1"
+_TOOLS: TypeAdapter[Tool] = TypeAdapter(Tool)
 
 
 class StillClock:
@@ -93,15 +94,14 @@ def answered(body: object, status: int = 200) -> HttpAnswer:
 
 def tool_of(**fields: Any) -> Tool:
     """A tool as the API takes it."""
-    tool: Tool = TypeAdapter(Tool).validate_python(fields)
-    return tool
+    return _TOOLS.validate_python(fields)
 
 
 async def _webhook_key(_org: OrgId) -> str | None:
     return WEBHOOK_KEY
 
 
-def tool_services(http: FakeHttp | None = None, **fields: Any) -> ToolServices:
+def tool_services(http: Http | None = None, **fields: Any) -> ToolServices:
     """The services of a server; what is not said stands for nothing configured."""
     known: dict[str, Any] = {"sandbox": NoSandbox(), "clock": StillClock(), "webhook_key": _webhook_key}
     return ToolServices(http=http or FakeHttp(), **(known | fields))

@@ -69,6 +69,10 @@ async def open_websocket(target: Target, line: Line) -> ClientSocket:
             compression=None,
             create_connection=_Connection,
         )
+    except AssertionError as error:
+        # How websockets takes a peer that answers and hangs up before it is asked.
+        await let_go(line.tcp)
+        raise EOFError("the server spoke before it was asked") from error
     except BaseException:
         await let_go(line.tcp)
         raise

@@ -34,6 +34,7 @@ DEEP: dict[str, Any] = {
             "a must be of the type string",
         ),
         ({}, {"required": ["a"]}, "a is missing"),
+        ({"people": [{"age": 1}]}, DEEP, None),
         ({"people": [{"age": 1}, {}]}, DEEP, "people[1].age is missing"),
         ({"people": [3]}, {"properties": {"people": {"type": "array"}}}, None),
         ({"people": [3]}, DEEP, "people[0] must be of the type object"),

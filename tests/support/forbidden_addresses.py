@@ -1,0 +1,156 @@
+"""Addresses that no agent may reach, on every way on which one can be named; what counts is which sockets are opened.
+
+The net here answers for the name server and the network, and notes every dialled address. Whether an address may be
+dialled is judged by Python's own registry, not by the guard's.
+"""
+
+import ipaddress
+import json
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+from pydantic import ValidationError
+
+from retold.domain.call import Call
+from retold.errors import CallFailed, OutboundError
+from retold.outbound import Outbound
+from retold.responders.custom_llm import CustomLlm
+from retold.settings import Settings
+from support.tool_calls import StillClock, tool_context, tool_of, tool_services, use_tool
+
+CORPUS = Path(__file__).parents[1] / "data" / "forbidden-addresses.txt"
+PUBLIC = "93.184.215.14"
+ALLOWED = ("127.0.0.1", "crm.lan:8443", "[::1]:9000")
+"""What the way is opened for, to see that it opens."""
+REACHABLE = ("{s}://127.0.0.1:8080/x", "{s}://crm.lan:8443/x", "{s}://[::1]:9000/x", "{s}://brain.example.com/x")
+NAMES: Mapping[str, Sequence[str]] = {
+    "brain.example.com": [PUBLIC],
+    "redirect.example.com": [PUBLIC],
+    "crm.lan": ["192.168.1.20"],
+    "localhost": ["::1", "127.0.0.1"],
+    "metadata.google.internal": ["169.254.169.254"],
+    "mixed.example.com": [PUBLIC, "127.0.0.1"],
+    "mapped.example.com": ["::ffff:7f00:1"],
+    "scoped.example.com": ["fe80::1%eth0"],
+    "nonsense.example.com": ["not-a-number"],
+    "127.0.0.1.nip.example": ["127.0.0.1"],
+}
+REBINDING = "rebind.example.com"
+_SAFE_PORTS = {80, 443, 8080}
+_SETTINGS = Settings(llm_retry_gap_ms=0)
+
+
+class Net:
+    """A name server and a network; every connection is answered by a redirect to where its request asks for."""
+
+    def __init__(self) -> None:
+        self.dialled: list[tuple[str, int]] = []
+        self._times_asked = 0
+        self._peers: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for peer in self._peers:
+            peer.close()
+
+    async def resolve(self, host: str, _port: int) -> Sequence[str]:
+        if host == REBINDING:
+            self._times_asked += 1
+            return [PUBLIC if self._times_asked % 2 else "127.0.0.1"]
+        if ":" in host:
+            return [host]
+        try:
+            return [socket.inet_ntoa(socket.inet_aton(host))]
+        except OSError:
+            if host not in NAMES:
+                raise
+            return NAMES[host]
+
+    async def dial(self, address: str, port: int) -> socket.socket:
+        self.dialled.append((address, port))
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self._peers.append(theirs)
+        theirs.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:8080/\r\nContent-Length: 0\r\n\r\n")
+        return ours
+
+    def outbound(self, *allowed: str) -> Outbound:
+        return Outbound(allowed, lambda: "ws://127.0.0.1:8080/demo", resolve=self.resolve, dial=self.dial)
+
+    @property
+    def forbidden(self) -> list[tuple[str, int]]:
+        """What was dialled and must not be."""
+        return [
+            (address, port)
+            for address, port in self.dialled
+            if not ipaddress.ip_address(address).is_global or port not in _SAFE_PORTS
+        ]
+
+
+def corpus() -> list[str]:
+    """The forms, with `{s}` for the scheme."""
+    return [json.loads(line) for line in CORPUS.read_text().splitlines() if line.startswith('"')]
+
+
+async def _llm_websocket(outbound: Outbound, form: str) -> None:
+    for scheme in ("ws", "http"):
+        await _as_llm(outbound, form.replace("{s}", scheme), {})
+
+
+async def _llm_websocket_by_variable(outbound: Outbound, form: str) -> None:
+    await _as_llm(outbound, "{{address}}", {"address": form.replace("{s}", "ws")})
+    await _as_llm(outbound, "ws://{{host}}", {"host": form.partition("://")[2]})
+
+
+async def _as_llm(outbound: Outbound, url: str, variables: dict[str, Any]) -> None:
+    call = Call(call_id="c", agent_id="a", retell_llm_dynamic_variables=variables)
+    responder = CustomLlm(url, call, outbound, _SETTINGS, StillClock())
+    with suppress(CallFailed):
+        async for _ in responder.acts():
+            pass
+
+
+async def _custom_tool(outbound: Outbound, form: str) -> None:
+    for method in ("GET", "POST"):
+        await _as_tool(outbound, form.replace("{s}", "http"), {}, method)
+
+
+async def _custom_tool_by_variable(outbound: Outbound, form: str) -> None:
+    await _as_tool(outbound, "{{address}}", {"address": form.replace("{s}", "http")})
+    await _as_tool(outbound, "http://{{host}}", {"host": form.partition("://")[2]})
+    await _as_tool(outbound, "http://{{host}}.example.com/", {"host": form.partition("://")[2]})
+    await _as_tool(outbound, "http://brain.example.com/{{path}}", {"path": form.replace("{s}", "http")})
+
+
+async def _as_tool(outbound: Outbound, url: str, variables: dict[str, Any], method: str = "POST") -> None:
+    try:
+        tool = tool_of(type="custom", name="t", url=url, method=method, max_retry=0)
+    except ValidationError:
+        return  # refused when it is saved
+    await use_tool(tool, tool_context(tool_services(outbound), variables=variables))
+    await use_tool(tool, tool_context(tool_services(outbound), variables=variables))
+
+
+async def _mcp_client(outbound: Outbound, form: str) -> None:
+    async with httpx2.AsyncClient(transport=outbound.http_transport(), follow_redirects=True) as client:
+        for scheme in ("http", "ws"):
+            with suppress(OutboundError, httpx2.HTTPError, httpx2.InvalidURL):
+                await client.post(form.replace("{s}", scheme), json={"jsonrpc": "2.0", "id": 1, "method": "initialize"})
+
+
+WAYS: Mapping[str, Callable[[Outbound, str], Awaitable[None]]] = {
+    "llm_websocket_url": _llm_websocket,
+    "llm_websocket_url by variable": _llm_websocket_by_variable,
+    "url of a tool": _custom_tool,
+    "url of a tool by variable": _custom_tool_by_variable,
+    "url of an MCP server": _mcp_client,
+}
+"""On which an address goes out; each tries it in all forms that the field allows."""
+DIRECT_WAYS = tuple(way for way in WAYS if "variable" not in way)
+"""Without those that fill an address in: they escape brackets."""
