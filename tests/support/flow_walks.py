@@ -12,6 +12,7 @@ from retold.domain.flow_map import FlowMap
 from retold.domain.flow_request import NewFlow, create_flow
 from retold.domain.flow_walk import step
 from retold.domain.variables import Variables
+from support.flows import edge, flow
 
 SPOKE, SAID, SILENT = s.CallerSpoke(), s.AgentSpoke(), s.CallerSilent()
 CUT_OFF = s.CallerSpoke(is_unheard=True)
@@ -78,3 +79,33 @@ def described(want: s.Want) -> str:
         case s.GiveUp():
             text = f"give up: {', '.join(want.names)}"
     return text
+
+
+IS_ADULT = {"type": "equation", "equations": [{"left": "{{age}}", "operator": ">=", "right": "18"}], "operator": "&&"}
+
+
+def when(edge_id: str, condition: dict[str, Any], to: str | None) -> dict[str, Any]:
+    """An edge with this condition."""
+    made = {"id": edge_id, "transition_condition": condition}
+    return made if to is None else made | {"destination_node_id": to}
+
+
+def branch(node_id: str, *edges: dict[str, Any], otherwise: str | None) -> dict[str, Any]:
+    """A node that only branches."""
+    return {"id": node_id, "type": "branch", "edges": list(edges), "else_edge": edge(f"{node_id}-x", otherwise, "Else")}
+
+
+def function(node_id: str = "call", *edges: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A node that calls the tool `t1`."""
+    names = {"tool_id": "t1", "tool_type": "local", "wait_for_result": True}
+    return {"id": node_id, "type": "function", "edges": list(edges), **names, **fields}
+
+
+def global_node(condition: Any, **setting: Any) -> dict[str, Any]:
+    """The setting of a node that is reached from everywhere."""
+    return {"global_node_setting": {"condition": condition, **setting}}
+
+
+def walker(*nodes: dict[str, Any], variables: dict[str, Any] | None = None, **fields: Any) -> Walker:
+    """A walk through a flow of these nodes."""
+    return Walker(map_of(flow(*nodes, **fields)), **(variables or {}))
