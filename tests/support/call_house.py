@@ -22,11 +22,14 @@ from retold.domain.transcript import Word
 from retold.engine.timeline import (
     AnyEvent,
     EndIntended,
+    NodeEntered,
     ReplyEnded,
     ResponderTraffic,
+    StateEntered,
     Timeline,
     ToolCallStarted,
     UserTranscribed,
+    VariablesCollected,
     WordsPlayed,
 )
 from retold.ids import DEFAULT_ORG_ID, new_api_key
@@ -140,6 +143,11 @@ def said(number: int, at_ms: float) -> list[AnyEvent]:
         UserTranscribed(at_ms=at_ms + 210, utterance=number, words=word),
         ResponderTraffic(at_ms=at_ms + 220, direction="sent", text=CANARY),
         ToolCallStarted(at_ms=at_ms + 230, tool_call_id=str(number), name="look", arguments=CANARY),
+        VariablesCollected(at_ms=at_ms + 240, values={"word": CANARY}),
+        StateEntered(at_ms=at_ms + 250, former_state_name=CANARY, new_state_name=CANARY),
+        NodeEntered(
+            at_ms=at_ms + 260, former_node_id="a", former_node_name=CANARY, new_node_id="b", new_node_name=CANARY
+        ),
         WordsPlayed(at_ms=at_ms + 500, response_id=number, words=(Word(CANARY, at_ms + 300, at_ms + 500),)),
         ReplyEnded(at_ms=at_ms + 510, response_id=number, was_interrupted=True, unheard=CANARY),
     ]

@@ -194,10 +194,11 @@ async def test_a_watcher_sees_a_snapshot_every_change_and_the_end(tmp_path: Path
             session.timeline.append(event)
         await session.timeline.committed()
     assert seen[0]["type"] == "transcript_snapshot"
-    assert [item["role"] for item in seen[0]["transcripts"]] == ["user", "tool_call_invocation", "agent"]
-    assert [item["time_sec"] for item in seen[0]["transcripts"]] == [0.0, 0.23, 0.3]
+    roles = ["user", "tool_call_invocation", "node_transition", "agent"]
+    assert [item["role"] for item in seen[0]["transcripts"]] == roles
+    assert [item["time_sec"] for item in seen[0]["transcripts"]] == [0.0, 0.23, 0.26, 0.3]
     items = {item["id"]: item for frame in seen[:-1] for item in frame["transcripts"]}
-    assert [items[key]["role"] for key in sorted(items, key=int)][3:] == ["user", "tool_call_invocation", "agent"]
+    assert [items[key]["role"] for key in sorted(items, key=int)][4:] == roles
     assert seen[-1]["type"] == "call_ended"
     assert seen[-1]["disconnection_reason"] == "user_hangup"
     assert {frame["type"] for frame in seen[1:-1]} == {"transcript_updated"}
