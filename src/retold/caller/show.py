@@ -13,7 +13,7 @@ from rich.text import Text
 from retold.caller.run import CallResult
 
 _LIVE_LINES = 12
-_STYLES = {"agent": "cyan", "user": "green", "tool": "yellow"}
+_STYLES = {"agent": "cyan", "user": "green", "tool": "yellow", "flow": "yellow"}
 _PIPED_WIDTH = 120
 _LATENCIES = (
     ("e2e", "caller stops, agent starts"),
@@ -92,7 +92,7 @@ def _transcript_table(call: Mapping[str, Any]) -> Table:
     table.add_column()
     for item in call.get("transcript_with_tool_calls") or call.get("transcript_object") or []:
         times, who, what = _row(item)
-        table.add_row(times, Text(who, style=_STYLES[who]), Text(what))
+        table.add_row(times, Text(who, style=_STYLES.get(who, "")), Text(what))
     return table
 
 
@@ -103,10 +103,12 @@ def _row(item: Mapping[str, Any]) -> tuple[str, str, str]:
             return "", "tool", f"{name}({arguments})"
         case {"role": "tool_call_result", "content": content}:
             return "", "tool", f"gave {content}"
+        case {"role": "node_transition", "former_node_name": former, "new_node_name": new}:
+            return "", "flow", f"from {former} to {new}"
         case _:
             words = item.get("words") or []
             times = f"{words[0]['start']:.2f} to {words[-1]['end']:.2f} s" if words else ""
-            return times, str(item["role"]), str(item["content"])
+            return times, str(item["role"]), str(item.get("content", ""))
 
 
 def _latency_table(call: Mapping[str, Any]) -> Table:

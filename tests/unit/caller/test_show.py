@@ -48,6 +48,19 @@ def test_report_says_everything_about_a_call() -> None:
         assert text in shown
 
 
+def test_report_shows_items_of_every_kind() -> None:
+    items = [
+        {"role": "node_transition", "former_node_name": "Welcome", "new_node_name": "Booking"},
+        {"role": "injected", "content": "A member.", "time_sec": 3.5},
+        {"role": "dtmf", "digit": "5"},
+    ]
+    screen, output = console()
+    call = CALL | {"transcript_with_tool_calls": items}
+    print_report(screen, "A flow", CallResult(call, CallerTape("call_1", 8_000), (), None))
+    for text in ("flow  from Welcome to Booking", "injected  A member.", "dtmf"):
+        assert text in output.getvalue()
+
+
 def test_report_of_a_call_that_never_was_is_short() -> None:
     screen, output = console()
     call = {"call_id": "call_1", "call_status": "not_connected", "disconnection_reason": "error_user_not_joined"}
