@@ -103,6 +103,12 @@ class LanguageModelSettings(BaseModel):
         default=None, description="the script of the provider `scripted`, as JSON; default: it repeats what it hears"
     )
 
+    @property
+    def is_configured(self) -> bool:
+        """Whether there is any model at all."""
+        named = (self.base_url, *(mapped.base_url for mapped in self.models.values()))
+        return self.provider == "scripted" or any(url is not None for url in named)
+
 
 class Settings(BaseSettings):
     """One server's settings; every field is also the environment variable `RETOLD_<FIELD>`."""

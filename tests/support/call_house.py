@@ -218,7 +218,7 @@ async def open_house(
             live=LiveCalls(archive, clock, concurrency_limit=options.concurrency_limit),
             voices=cast("Voices", _Voices()),
             speech_ready=anyio.lowlevel.checkpoint,
-            responder=lambda _call, _agent: cast("Responder", None),
+            responder=lambda _parts: cast("Responder", None),
             session=session,
         )
         house = House(deps, clock, agent)

@@ -14,11 +14,8 @@ from retold.domain.http_answer import HttpAnswer
 from retold.domain.llm import Llm
 from retold.engine.rules import Rules
 from retold.providers.scripted_model import ScriptedModel
-from retold.responders.mind.outbox import Outbox
-from retold.responders.mind.responder import Brain, Mind
-from retold.responders.mind.tool_runs import ToolRuns
 from retold.responders.mind.variables import CallVariables
-from retold.responders.retell_llm.brain import RetellLlmBrain
+from retold.responders.retell_llm.start import retell_llm
 from retold.responders.tools.context import ToolServices
 from support.dialogue import Dialogue
 from support.model_server import script
@@ -100,15 +97,11 @@ def thinking(
     http: SlowHttp | None = None,
     record: Callable[[], CallRecord] = lambda: RECORD,
     turn_rules: Rules | None = None,
-    state: str | None = None,
 ) -> Thinking:
     """A call with this LLM, whose model follows these rules; make it inside the test's event loop."""
     clock, web, model = VirtualClock(), http or SlowHttp(), ScriptedModel(script(*rules))
-    outbox = Outbox()
     variables = CallVariables(record, CallClock(clock), defaults=llm.default_dynamic_variables or {})
-    variables.enter_state(state or llm.starting_state or "")
-    runs = ToolRuns(outbox, variables)
     services = ToolServices(http=web, sandbox=NoSandbox(), clock=clock, webhook_key=no_key)
-    brain: Brain = RetellLlmBrain(llm, model, variables, runs, services)
-    call = Dialogue(rules=turn_rules or Rules(), clock=clock, mind=Mind(brain, outbox, runs))
+    mind = retell_llm(llm, model, variables, services)
+    call = Dialogue(rules=turn_rules or Rules(), clock=clock, mind=mind)
     return Thinking(call, model, web, variables)

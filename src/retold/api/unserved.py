@@ -6,7 +6,7 @@ from fastapi import Response
 from retold.api.context import ApiContext, warn
 from retold.domain.agent import Agent
 from retold.domain.call_request import AgentOverride, CallRequest, WebCallRequest
-from retold.domain.response_engine import CustomLlm
+from retold.domain.response_engine import ConversationFlow, RetellLlm
 from retold.domain.voice import our_voice
 
 log = structlog.stdlib.get_logger()
@@ -16,7 +16,7 @@ def warn_of_agent(response: Response, context: ApiContext, agent: Agent) -> None
     """Warn of the settings of an agent that was made or changed."""
     if agent.opt_in_signed_url:
         warn(response, "opt_in_signed_url is kept and not honoured: files are behind addresses that cannot be guessed")
-    _warn_of_engine(response, agent)
+    _warn_of_engine(response, context, agent)
     if not _has_voice(context, agent.voice_id):
         warn(response, f"voice_id {agent.voice_id!r} is not installed here and is spoken by the default voice")
         log.warning("voice_unknown", agent_id=agent.agent_id, voice_id=agent.voice_id)
@@ -24,7 +24,7 @@ def warn_of_agent(response: Response, context: ApiContext, agent: Agent) -> None
 
 def warn_of_call(response: Response, context: ApiContext, agent: Agent, asked: CallRequest) -> None:
     """Warn of what a request for a call with this agent, overrides applied, says in vain."""
-    _warn_of_engine(response, agent)
+    _warn_of_engine(response, context, agent)
     override = asked.agent_override or AgentOverride()
     changes = override.agent.sent() if override.agent else {}
     if "voice_id" in changes and not _has_voice(context, agent.voice_id):
@@ -49,7 +49,9 @@ def _has_voice(context: ApiContext, voice_id: str) -> bool:
     return our_voice(voice_id, deps.voices.voice_ids, deps.settings.voice_map) is not None
 
 
-def _warn_of_engine(response: Response, agent: Agent) -> None:
-    if not isinstance(agent.response_engine, CustomLlm):
-        kind = agent.response_engine.type
+def _warn_of_engine(response: Response, context: ApiContext, agent: Agent) -> None:
+    kind = agent.response_engine.type
+    if isinstance(agent.response_engine, ConversationFlow):
         warn(response, f"response_engine.type {kind} is kept and not run yet: its calls say so and end error_retell")
+    elif isinstance(agent.response_engine, RetellLlm) and not context.deps.settings.llm.is_configured:
+        warn(response, "no language model is configured: calls say so and end error_retell until RETOLD_LLM__BASE_URL")

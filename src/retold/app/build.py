@@ -7,7 +7,7 @@ with the data folder locked:
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Self
 
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from retold.api.application import make_application
 from retold.api.context import ApiContext
 from retold.app import fixtures
+from retold.app.minds import Minds
 from retold.app.models import LanguageModels, language_models
 from retold.app.speech import Speech
 from retold.calls.deps import Deps
@@ -28,15 +29,11 @@ from retold.clock import Clock
 from retold.demo import app as demo_brain
 from retold.domain.agent import DEMO_AGENT_ID, DEMO_BRAIN_URL, Agent
 from retold.domain.api_key import NewKey
-from retold.domain.call import CallRecord
 from retold.domain.response_engine import CustomLlm
 from retold.engine.session import CallSession
 from retold.errors import Conflict, StorageError
 from retold.ids import DEFAULT_ORG_ID, hash_api_key, new_api_key
 from retold.outbound import Outbound
-from retold.ports import Responder
-from retold.responders.custom_llm import CustomLlm as CustomLlmResponder
-from retold.responders.unserved import Unserved
 from retold.settings import Settings, revealed
 from retold.storage.disk import Disk
 from retold.storage.lock import folder_lock
@@ -109,7 +106,7 @@ class App:
                 live=self.live,
                 voices=speech.voices,
                 speech_ready=speech.ready,
-                responder=self._responder,
+                responder=Minds(self.settings, self.models, self._outbound, self._clock).responder,
                 session=CallSession,
             )
             self.context = ApiContext(deps, tasks, speech.state)
@@ -181,13 +178,6 @@ class App:
                 await self.store.keys.write_last_used()
         except StorageError as error:
             log.warning("last_used_not_written", error=str(error))
-
-    def _responder(self, record: Callable[[], CallRecord], agent: Agent) -> Responder:
-        engine, call = agent.response_engine, record().call
-        if not isinstance(engine, CustomLlm):
-            log.warning("engine_not_run", call_id=call.call_id, type=engine.type, fix="use custom-llm")
-            return Unserved(f"response engines of the type {engine.type}")
-        return CustomLlmResponder(engine.llm_websocket_url, call, self._outbound, self.settings, self._clock)
 
     async def _first_start(self) -> None:
         """Make what a server must have: an API key and the demo agent. Then know all keys."""

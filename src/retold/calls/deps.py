@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from retold.calls.call_agent import Engine
 from retold.calls.finish import Archive
 from retold.calls.live import LiveCalls, Steerable
 from retold.clock import CallClock, Clock
@@ -46,6 +47,18 @@ class SessionMaker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class CallParts:
+    """What the responder of one call is made of."""
+
+    record: Callable[[], CallRecord]
+    """The call as it stands now."""
+    agent: Agent
+    engine: Engine | None
+    """What the agent's response engine names; None for the customer's own."""
+    clock: CallClock
+
+
+@dataclass(frozen=True, slots=True)
 class Deps:
     """The parts of the server that calls are made of."""
 
@@ -58,6 +71,6 @@ class Deps:
     voices: Voices
     speech_ready: Callable[[], Awaitable[None]]
     """Returns when the speech models are loaded, or known to be unavailable."""
-    responder: Callable[[Callable[[], CallRecord], Agent], Responder]
-    """Makes the responder of one call; it is given the call as it stands whenever it asks."""
+    responder: Callable[[CallParts], Responder]
+    """Makes the responder of one call."""
     session: SessionMaker

@@ -4,7 +4,8 @@ import anyio
 from structlog.contextvars import bound_contextvars
 from structlog.stdlib import get_logger
 
-from retold.calls.deps import Deps, Session
+from retold.calls.call_agent import CallAgent, call_agent
+from retold.calls.deps import CallParts, Deps, Session
 from retold.calls.finish import end_unjoined, finish
 from retold.calls.live import RETRY_MS, Course, LiveCall
 from retold.calls.speech_of import language_of, voice_of
@@ -12,12 +13,11 @@ from retold.clock import CallClock
 from retold.crash import crash_point
 from retold.domain.agent import Agent
 from retold.domain.call import CallRecord
-from retold.domain.call_request import with_override
 from retold.domain.reasons import CallStatus, DisconnectionReason, reason_for
 from retold.engine.rules import rules_for
 from retold.engine.timeline import CallConnected, EndIntended, Timeline
-from retold.errors import NotFound, RecognitionFailed, RetoldError, StorageBroken, StorageError
-from retold.ids import CallId, OrgId
+from retold.errors import RecognitionFailed, RetoldError, StorageBroken, StorageError
+from retold.ids import CallId
 from retold.ports import Transport
 from retold.storage.store import with_call
 from retold.storage.tape import NullTape, SpoolTape
@@ -43,7 +43,7 @@ async def run_call(record: CallRecord, transport: Transport, deps: Deps) -> Call
             return await _refuse(record, transport, deps)
         try:
             # Now: once the call has started, it needs nothing more of the database, which may go away meanwhile.
-            agent = await deps.store.agents.find(OrgId(record.org_id), record.call.agent_id, record.call.agent_version)
+            who = await call_agent(deps.store, record)
             clock = CallClock(deps.clock)
             is_started = await deps.store.start_call(CallId(record.call.call_id), clock.started_wall_ms)
         except StorageError:
@@ -54,16 +54,18 @@ async def run_call(record: CallRecord, transport: Transport, deps: Deps) -> Call
             await _close(transport, "the call is over")
             return await deps.store.find_call(None, CallId(record.call.call_id)) or record
         started = with_call(record, call_status=CallStatus.ONGOING, start_timestamp=clock.started_wall_ms)
-        return await _converse(Conversation(started, agent, live, clock, deps))
+        return await _converse(Conversation(started, who, live, clock, deps))
 
 
 class Conversation:
     """A call in progress and what is kept of it."""
 
-    def __init__(self, record: CallRecord, agent: Agent | None, live: LiveCall, clock: CallClock, deps: Deps) -> None:
+    def __init__(
+        self, record: CallRecord, who: CallAgent | RetoldError, live: LiveCall, clock: CallClock, deps: Deps
+    ) -> None:
         call_id = CallId(record.call.call_id)
         is_kept = record.call.stores_sensitive_data
-        self.agent = agent
+        self.who = who
         self.live = live
         self.clock = clock
         self.deps = deps
@@ -129,14 +131,14 @@ async def _speech_ready(deps: Deps) -> None:
 
 
 def _session(one: Conversation) -> Session:
-    deps, call, live = one.deps, one.record.call, one.live
-    if one.agent is None:
-        raise NotFound(f"agent {call.agent_id} version {call.agent_version} does not exist any more")
-    agent = with_override(one.agent, one.record.agent_override_json)
+    deps, who, live = one.deps, one.who, one.live
+    if isinstance(who, RetoldError):
+        raise who
+    agent = who.agent
     session = deps.session(
         transport=live.transport,
         voices=deps.voices,
-        responder=deps.responder(lambda: live.record, agent),
+        responder=deps.responder(CallParts(lambda: live.record, agent, who.engine, one.clock)),
         timeline=one.timeline,
         tape=one.tape,
         clock=one.clock,

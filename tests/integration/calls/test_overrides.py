@@ -1,6 +1,5 @@
 """An override is for one call: the conversation has it, the agent and the next call do not."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -8,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from retold.calls.create import CallDetails, create_web_call
+from retold.calls.deps import CallParts
 from retold.domain.agent import Agent
-from retold.domain.call import CallRecord
 from retold.domain.call_request import AgentOverride
 from retold.domain.response_engine import CustomLlm
 from retold.ids import DEFAULT_ORG_ID
@@ -45,8 +44,8 @@ async def held(house: House, override: dict[str, Any] | None) -> tuple[dict[str,
         parts.append(session.parts)
         session.end()
 
-    def responder(_record: Callable[[], CallRecord], agent: Agent) -> Responder:
-        agents.append(agent)
+    def responder(parts: CallParts) -> Responder:
+        agents.append(parts.agent)
         return cast("Responder", None)
 
     house.script = script

@@ -100,12 +100,12 @@ async def test_what_has_no_effect_on_a_call_is_said(api: httpx2.AsyncClient, wan
     assert told in warnings(await api.post("/v2/create-web-call", json={"agent_id": "demo", **wanted}))
 
 
-async def test_an_engine_that_is_not_run_is_said_at_every_call(api: httpx2.AsyncClient) -> None:
+async def test_an_engine_without_a_model_is_said_at_every_call(api: httpx2.AsyncClient) -> None:
     asked: dict[str, Any] = {
         "agent_id": await make_llm_agent(api),
         "agent_override": {"retell_llm": {"model": "gpt-5"}},
     }
-    assert "retell-llm is kept and not run yet" in warnings(await api.post("/v2/create-web-call", json=asked))
+    assert "no language model is configured" in warnings(await api.post("/v2/create-web-call", json=asked))
     # The engine of the override is the one that counts.
     asked["agent_override"] = {"agent": {"response_engine": CUSTOM}}
     assert warnings(await api.post("/v2/create-web-call", json=asked)) == ""
