@@ -97,6 +97,7 @@ class App:
             self.models = await stack.enter_async_context(language_models(self.settings.llm))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             speech = Speech(self.settings)
+            minds = Minds(self.settings, self.models, self._outbound, self._clock, self.store.keys.webhook_secret)
             deps = Deps(
                 settings=self.settings,
                 clock=self._clock,
@@ -106,7 +107,7 @@ class App:
                 live=self.live,
                 voices=speech.voices,
                 speech_ready=speech.ready,
-                responder=Minds(self.settings, self.models, self._outbound, self._clock).responder,
+                responder=minds.responder,
                 session=CallSession,
             )
             self.context = ApiContext(deps, tasks, speech.state)

@@ -1,14 +1,14 @@
 """Makes the responder of each call: who decides what its agent says."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
 
 from retold.app.models import NOT_CONFIGURED, LanguageModels
 from retold.calls.deps import CallParts
+from retold.calls.engines import WholeFlow
 from retold.clock import Clock
-from retold.domain.flow import Flow
 from retold.domain.llm import Llm
 from retold.domain.response_engine import CustomLlm
 from retold.domain.system_variables import DEFAULT_ZONE
@@ -32,12 +32,19 @@ log = structlog.stdlib.get_logger()
 class Minds:
     """What the responders of all calls share."""
 
-    def __init__(self, settings: Settings, models: LanguageModels, outbound: Outbound, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        models: LanguageModels,
+        outbound: Outbound,
+        clock: Clock,
+        webhook_key: Callable[[OrgId], Awaitable[str | None]],
+    ) -> None:
         self._settings = settings
         self._models = models
         self._outbound = outbound
         self._clock = clock
-        self._services = ToolServices(http=outbound, sandbox=_NoSandbox(), clock=clock, webhook_key=_no_key)
+        self._services = ToolServices(http=outbound, sandbox=_NoSandbox(), clock=clock, webhook_key=webhook_key)
 
     def responder(self, parts: CallParts) -> Responder:
         """The responder of one call."""
@@ -50,7 +57,7 @@ class Minds:
                     return _without_model(model)
                 variables = _variables(parts, llm.default_dynamic_variables)
                 return retell_llm(llm, self._models.for_call(llm.models.backup), variables, self._services)
-            case Flow():
+            case WholeFlow():
                 engine = "response engines of the type conversation-flow"
                 log.warning("engine_not_run", type="conversation-flow", fix="use retell-llm or custom-llm")
                 return Unserved(EngineNotRun(f"this server does not run {engine} yet; use retell-llm or custom-llm"))
@@ -76,7 +83,3 @@ class _NoSandbox:
 
     async def run(self, code: str, variables: Mapping[str, str], timeout_s: float) -> CodeOutcome:  # noqa: ARG002 - none
         return CodeOutcome(None, "this server runs no code")
-
-
-async def _no_key(_org_id: OrgId) -> str | None:
-    return None

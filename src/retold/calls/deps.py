@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from retold.calls.call_agent import Engine
+from retold.calls.engines import Engine
 from retold.calls.finish import Archive
 from retold.calls.live import LiveCalls, Steerable
 from retold.clock import CallClock, Clock

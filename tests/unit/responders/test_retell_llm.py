@@ -8,6 +8,7 @@ from retold.domain.dialogue import AgentText, SystemText, UserText
 from retold.engine import timeline as t
 from retold.engine.rules import Rules
 from retold.responders.mind.responder import GOODBYE, TROUBLE
+from retold.responders.mind.turn import Cause
 from retold.responders.retell_llm.brain import NOTICES
 from support.minds import RECORD, llm_of, thinking
 
@@ -33,7 +34,7 @@ async def test_without_a_begin_message_the_model_makes_one() -> None:
     one.call.user_hangs_up(at_s=3)
     await one.call.run()
     assert one.call.lines() == ["agent: Welcome."]
-    assert one.model.requests[0].messages[-1] == SystemText(NOTICES["the call begins"])
+    assert one.model.requests[0].messages[-1] == SystemText(NOTICES[Cause.OPENING])
 
 
 @pytest.mark.parametrize("fields", [{"begin_message": ""}, {"start_speaker": "user", "begin_message": "Good day."}])
@@ -71,7 +72,7 @@ async def test_a_silent_caller_is_reminded() -> None:
     assert one.call.lines() == ["agent: Good day.", "agent: Welcome."]
     assert one.model.requests[0].messages == (
         AgentText("Good day."),
-        SystemText(NOTICES["the caller is silent"]),
+        SystemText(NOTICES[Cause.REMINDER]),
     )
 
 
