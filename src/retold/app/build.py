@@ -34,6 +34,8 @@ from retold.engine.session import CallSession
 from retold.errors import Conflict, StorageError
 from retold.ids import DEFAULT_ORG_ID, hash_api_key, new_api_key
 from retold.outbound import Outbound
+from retold.providers.sandbox.process import CodeSandbox
+from retold.responders.tools.context import ToolServices
 from retold.settings import Settings, revealed
 from retold.storage.disk import Disk
 from retold.storage.lock import folder_lock
@@ -97,7 +99,6 @@ class App:
             self.models = await stack.enter_async_context(language_models(self.settings.llm))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             speech = Speech(self.settings)
-            minds = Minds(self.settings, self.models, self._outbound, self._clock, self.store.keys.webhook_secret)
             deps = Deps(
                 settings=self.settings,
                 clock=self._clock,
@@ -107,7 +108,7 @@ class App:
                 live=self.live,
                 voices=speech.voices,
                 speech_ready=speech.ready,
-                responder=minds.responder,
+                responder=self._minds(stack).responder,
                 session=CallSession,
             )
             self.context = ApiContext(deps, tasks, speech.state)
@@ -179,6 +180,14 @@ class App:
                 await self.store.keys.write_last_used()
         except StorageError as error:
             log.warning("last_used_not_written", error=str(error))
+
+    def _minds(self, stack: AsyncExitStack) -> Minds:
+        sandbox = CodeSandbox(needs_filter=self.settings.sandbox == "seccomp")
+        stack.push_async_callback(sandbox.close)
+        services = ToolServices(
+            http=self._outbound, sandbox=sandbox, clock=self._clock, webhook_key=self.store.keys.webhook_secret
+        )
+        return Minds(self.settings, self.models, self._outbound, self._clock, services)
 
     async def _first_start(self) -> None:
         """Make what a server must have: an API key and the demo agent. Then know all keys."""

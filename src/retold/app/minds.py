@@ -1,6 +1,6 @@
 """Makes the responder of each call: who decides what its agent says."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
@@ -13,14 +13,13 @@ from retold.domain.llm import Llm
 from retold.domain.response_engine import CustomLlm
 from retold.domain.system_variables import DEFAULT_ZONE
 from retold.errors import EngineNotRun, ModelLost
-from retold.ids import OrgId
 from retold.outbound import Outbound
 from retold.ports import Responder
 from retold.responders.custom_llm import CustomLlm as CustomLlmResponder
 from retold.responders.mind.variables import CallVariables
 from retold.responders.retell_llm.brain import DEFAULT_MODEL
 from retold.responders.retell_llm.start import retell_llm
-from retold.responders.tools.context import CodeOutcome, ToolServices
+from retold.responders.tools.context import ToolServices
 from retold.responders.unserved import Unserved
 from retold.settings import Settings
 
@@ -38,13 +37,13 @@ class Minds:
         models: LanguageModels,
         outbound: Outbound,
         clock: Clock,
-        webhook_key: Callable[[OrgId], Awaitable[str | None]],
+        services: ToolServices,
     ) -> None:
         self._settings = settings
         self._models = models
         self._outbound = outbound
         self._clock = clock
-        self._services = ToolServices(http=outbound, sandbox=_NoSandbox(), clock=clock, webhook_key=webhook_key)
+        self._services = services
 
     def responder(self, parts: CallParts) -> Responder:
         """The responder of one call."""
@@ -76,10 +75,3 @@ def _without_model(name: str) -> Responder:
 
 def _variables(parts: CallParts, defaults: Mapping[str, str] | None) -> CallVariables:
     return CallVariables(parts.record, parts.clock, parts.agent.timezone or DEFAULT_ZONE, defaults or {})
-
-
-class _NoSandbox:
-    """Stands where no code may run."""
-
-    async def run(self, code: str, variables: Mapping[str, str], timeout_s: float) -> CodeOutcome:  # noqa: ARG002 - none
-        return CodeOutcome(None, "this server runs no code")

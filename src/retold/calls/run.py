@@ -11,7 +11,6 @@ from retold.calls.live import RETRY_MS, Course, LiveCall
 from retold.calls.speech_of import language_of, voice_of
 from retold.clock import CallClock
 from retold.crash import crash_point
-from retold.domain.agent import Agent
 from retold.domain.call import CallRecord
 from retold.domain.reasons import CallStatus, DisconnectionReason, reason_for
 from retold.engine.rules import rules_for
