@@ -19,7 +19,7 @@ _MASTER_KEY = re.compile(r"[0-9a-fA-F]{64}")
 
 def _is_web_address(url: str) -> str:
     if not re.match(r"https?://[^/]", url):
-        raise ValueError("a model's server must be http://... or https://...")
+        raise ValueError("a server must be named as http://... or https://...")
     return url
 
 
@@ -110,6 +110,31 @@ class LanguageModelSettings(BaseModel):
         return self.provider == "scripted" or any(url is not None for url in named)
 
 
+class SmsSettings(BaseModel):
+    """Who sends the text messages of agents."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    url: BaseUrl | None = Field(
+        default=None, description="where text messages are handed in, as JSON: from, to, text and call_id"
+    )
+    api_key: SecretStr | None = Field(default=None, description="sent there as a bearer token")
+    from_number: str | None = Field(
+        default=None,
+        description="whose number they come from when the call has none; default: the provider decides",
+    )
+
+
+class CalSettings(BaseModel):
+    """The calendars of agents."""
+
+    model_config = ConfigDict(frozen=True)
+
+    base_url: BaseUrl = Field(
+        default="https://api.cal.com", description="where Cal.com's API is; one of your own, for instance"
+    )
+
+
 class Settings(BaseSettings):
     """One server's settings; every field is also the environment variable `RETOLD_<FIELD>`."""
 
@@ -167,6 +192,8 @@ class Settings(BaseSettings):
     scripted: ScriptedSettings = ScriptedSettings()
     llm: LanguageModelSettings = LanguageModelSettings()
     local: LocalSpeechSettings = LocalSpeechSettings()
+    sms: SmsSettings = SmsSettings()
+    cal: CalSettings = CalSettings()
 
     allow_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

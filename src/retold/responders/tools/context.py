@@ -64,6 +64,11 @@ class ToolServices:
     """The key of an organisation that signs what it is sent."""
     sms_url: str | None = None
     """Where text messages are handed in."""
+    sms_api_key: str | None = None
+    sms_from_number: str | None = None
+    """Whose number they come from when the call has none."""
+    cal_base_url: str = "https://api.cal.com"
+    """Where Cal.com's API is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,11 @@ from retold.domain.tool_arguments import fault_in
 from retold.domain.tool_request import ToolRequest, tool_request
 from retold.domain.transcript import Utterance, as_text
 from retold.domain.webhook_signature import HEADER, sign
-from retold.errors import AddressRefused, ConnectFailed, StorageError
+from retold.errors import ConnectFailed, OutboundError, StorageError
 from retold.ids import OrgId
 from retold.responders.tools.context import ToolContext, ToolServices
 from retold.responders.tools.result import ToolResult
+from retold.responders.tools.unanswered import unanswered
 
 MAX_ANSWER_BYTES: Final = 1 << 20
 DEFAULT_TIMEOUT_MS: Final = 120_000
@@ -28,9 +29,7 @@ _PASSING: Final = frozenset({408, 425, 429})
 _NO_CONTENT: Final = "The tool answered, and had nothing to say."
 _NO_OBJECT: Final = "The arguments are no JSON object. Use the tool again with arguments that are one."
 _MISFIT: Final = "The arguments do not fit the tool: {fault}. Use it again with arguments that do."
-_REFUSED: Final = "This tool's address may not be reached from this server. Go on without the tool."
 _UNSIGNED: Final = "The request could not be signed. Use the tool again later, or go on without it."
-_UNREACHED: Final = "The tool's server gave no answer: {error}."
 _FAILED: Final = "The tool's server refused with status {status}: {body}"
 
 log = structlog.stdlib.get_logger()
@@ -47,18 +46,13 @@ async def run(tool: CustomTool, use: ToolUse, context: ToolContext) -> ToolResul
     try:
         key = await context.services.webhook_key(OrgId(context.record.org_id))
     except StorageError as error:
-        _warn(context, use, error)
+        log.warning("tool_not_signed", call_id=context.record.call.call_id, tool=use.name, error=str(error))
         return ToolResult(_UNSIGNED, successful=False)
     request = tool_request(tool, use.id, arguments, call_now(context), context.variables)
     try:
         answer = await _asked(tool, request, key, context.services)
-    except AddressRefused as error:
-        # What the name resolves to is for whoever runs the server, not for whoever talks to the agent.
-        _warn(context, use, error)
-        return ToolResult(_REFUSED, successful=False)
-    except ConnectFailed as error:
-        _warn(context, use, error)
-        return ToolResult(_UNREACHED.format(error=error), successful=False)
+    except OutboundError as error:
+        return unanswered(use, context, error)
     return _told(tool, answer)
 
 
@@ -113,7 +107,3 @@ def _signed(request: ToolRequest, key: str | None, now_ms: int) -> Mapping[str, 
 
 def _is_passing(status: int) -> bool:
     return status >= 500 or status in _PASSING
-
-
-def _warn(context: ToolContext, use: ToolUse, error: Exception) -> None:
-    log.warning("tool_failed", call_id=context.record.call.call_id, tool=use.name, error=str(error))

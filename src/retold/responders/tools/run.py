@@ -4,16 +4,18 @@ from retold.domain.dialogue import ToolUse
 from retold.domain.llm_tools import (
     AgentSwap,
     BridgeTransfer,
+    CalComTool,
     CancelTransfer,
     CodeTool,
     CustomTool,
     EndCall,
     ExtractDynamicVariable,
     PressDigit,
+    SendSms,
     Tool,
     TransferCall,
 )
-from retold.responders.tools import code, custom, extract_dynamic_variable
+from retold.responders.tools import cal, code, custom, extract_dynamic_variable, sms
 from retold.responders.tools.context import ToolContext
 from retold.responders.tools.result import EndsCall, SwapsAgent, ToolResult
 
@@ -27,6 +29,10 @@ async def run_tool(tool: Tool, use: ToolUse, context: ToolContext) -> ToolResult
             return await code.run(tool, use, context)
         case CustomTool():
             return await custom.run(tool, use, context)
+        case CalComTool():
+            return await cal.run(tool, use, context)
+        case SendSms():
+            return await sms.run(tool, use, context)
         case _:
             return _run_at_once(tool, use, context)
 
