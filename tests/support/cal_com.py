@@ -69,10 +69,6 @@ def _error(status: int, code: str, message: str, request: WebRequest) -> bytes:
         "status": "error",
         "timestamp": "2026-03-01T00:00:00.000Z",
         "path": request.target,
-        "error": {
-            "code": code,
-            "message": message,
-            "details": {"message": message, "error": code, "statusCode": status},
-        },
+        "error": {"code": code, "message": message, "details": details},
     }
     return answer(body, status, Content_Type="application/json; charset=utf-8")
