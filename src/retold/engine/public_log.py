@@ -139,15 +139,18 @@ def _quoted(words: Iterable[Word]) -> str:
 def _turn_latency(response_id: int, times: ReplyTimes) -> Iterator[str]:
     """The turn's waterfall; its parts sum to e2e, so that nobody has to guess where the time went."""
     marks = [
-        ("endpointing and asr", times.speech_end_ms, times.requested_ms),
-        ("llm", times.requested_ms, times.first_chunk_ms),
         ("to tts", times.first_chunk_ms, times.tts_requested_ms),
         ("tts", times.tts_requested_ms, times.tts_received_ms),
         ("playout", times.tts_received_ms, times.started_ms),
     ]
-    parts = [(name, end - start) for name, start, end in marks if start is not None and end is not None]
-    if times.speech_end_ms is None or times.started_ms is None or not parts:
+    if times.speech_end_ms is None or times.requested_ms is None or times.started_ms is None:
         return
+    parts = [("endpointing and asr", times.requested_ms - times.speech_end_ms)]
+    if times.llm_ms is not None:
+        parts.append(("llm", times.llm_ms))
+    if times.tools_ms:
+        parts.append(("tools", times.tools_ms))
+    parts += [(name, end - start) for name, start, end in marks if start is not None and end is not None]
     slowest = max(parts, key=lambda part: part[1])[0]
     waterfall = " + ".join(f"{name} {ms:.0f}" for name, ms in parts)
     yield (

@@ -40,6 +40,15 @@ class ReplyTimes:
     tts_requested_ms: float | None = None
     tts_received_ms: float | None = None
     started_ms: float | None = None
+    tools_ms: float = 0.0
+    """How long tools that this server ran for the reply kept its first chunk waiting."""
+
+    @property
+    def llm_ms(self) -> float | None:
+        """From the request to the first speakable chunk, the time of tools left out; None when none came."""
+        if self.requested_ms is None or self.first_chunk_ms is None:
+            return None
+        return self.first_chunk_ms - self.requested_ms - self.tools_ms
 
 
 def _between(start_ms: float | None, end_ms: float | None) -> list[float]:
@@ -53,6 +62,12 @@ class LatencyFold:
     replies: dict[int, ReplyTimes] = field(default_factory=dict[int, ReplyTimes])
     _asr: list[float] = field(default_factory=list[float])
     _rtt: list[float] = field(default_factory=list[float])
+    _asked: ReplyTimes = field(default_factory=ReplyTimes)
+    """The newest reply that was asked for, until its first chunk; then nobody's."""
+    _tools: set[str] = field(default_factory=set[str])
+    """The tools that run for it."""
+    _work_ms: float = 0.0
+    """Since then there has always been one."""
 
     def apply(self, event: t.AnyEvent) -> None:
         """Take one event; the first moment of each kind counts."""
@@ -62,7 +77,16 @@ class LatencyFold:
             case t.RoundTripMeasured(rtt_ms=rtt_ms):
                 self._rtt.append(rtt_ms)
             case t.ReplyRequested(response_id=response_id, speech_end_ms=speech_end_ms):
-                self.replies[response_id] = ReplyTimes(requested_ms=event.at_ms, speech_end_ms=speech_end_ms)
+                self._asked = ReplyTimes(requested_ms=event.at_ms, speech_end_ms=speech_end_ms)
+                self.replies[response_id] = self._asked
+                self._tools.clear()
+            case t.ToolCallStarted(tool_call_id=tool_call_id, tool_type=str()):
+                self._work_ms = self._work_ms if self._tools else event.at_ms
+                self._tools.add(tool_call_id)
+            case t.ToolCallEnded(tool_call_id=tool_call_id) if tool_call_id in self._tools:
+                self._tools.discard(tool_call_id)
+                if not self._tools:
+                    self._asked.tools_ms += event.at_ms - self._work_ms
             case t.ReplyFirstChunk() | t.SpeechRequested() | t.SpeechReceived() | t.ReplyStarted():
                 self._mark(event)
             case _:
@@ -75,6 +99,10 @@ class LatencyFold:
         match event:
             case t.ReplyFirstChunk():
                 times.first_chunk_ms = _first(times.first_chunk_ms, event.at_ms)
+                if times is self._asked:
+                    times.tools_ms += event.at_ms - self._work_ms if self._tools else 0.0
+                    self._tools.clear()
+                    self._asked = ReplyTimes()
             case t.SpeechRequested():
                 times.tts_requested_ms = _first(times.tts_requested_ms, event.at_ms)
             case t.SpeechReceived():
@@ -90,7 +118,7 @@ class LatencyFold:
         return CallLatency(
             e2e=stats([ms for reply in replies for ms in _between(reply.speech_end_ms, reply.started_ms)]),
             asr=stats(self._asr),
-            llm=stats([ms for reply in replies for ms in _between(reply.requested_ms, reply.first_chunk_ms)]),
+            llm=stats([reply.llm_ms for reply in replies if reply.llm_ms is not None]),
             llm_websocket_network_rtt=stats(self._rtt),
             tts=stats([ms for reply in replies for ms in _between(reply.tts_requested_ms, reply.tts_received_ms)]),
         )

@@ -104,6 +104,19 @@ def test_a_turn_ends_with_its_latency_in_parts_that_sum_up() -> None:
     )
 
 
+def test_the_time_of_tools_is_a_part_of_its_own() -> None:
+    asked, *rest = turn(speech_end_ms=1000)
+    ran = [
+        t.ToolCallStarted(at_ms=1450, tool_call_id="t1", name="find", arguments="{}", tool_type="custom"),
+        t.ToolCallEnded(at_ms=1570, tool_call_id="t1", content="x"),
+    ]
+    assert texts(asked, *ran, *rest)[-1] == (
+        "turn latency (response 1): e2e 720 ms"
+        " = endpointing and asr 400 + llm 80 + tools 120 + to tts 10 + tts 90 + playout 20; slowest:"
+        " endpointing and asr"
+    )
+
+
 def test_a_reply_to_nothing_has_no_turn_latency() -> None:
     assert texts(*turn(speech_end_ms=None))[-1] == "agent starts speaking (response 1)"
     assert texts(t.ReplyStarted(at_ms=5, response_id=0)) == ["agent starts speaking (response 0)"]

@@ -225,6 +225,35 @@ def test_reminders_have_no_e2e_and_interrupts_no_latency_at_all() -> None:
     assert interrupt.model_dump(exclude_none=True) == {}
 
 
+def ran(tool_call_id: str, *, since: float, until: float) -> list[t.AnyEvent]:
+    """A tool of ours."""
+    started = t.ToolCallStarted(at_ms=since, tool_call_id=tool_call_id, name="find", arguments="{}", tool_type="custom")
+    return [started, t.ToolCallEnded(at_ms=until, tool_call_id=tool_call_id, content="x")]
+
+
+def llm_ms(*events: t.AnyEvent) -> tuple[float, ...]:
+    in_order = sorted(events, key=lambda event: event.at_ms)
+    latency = fold(in_order).latency.llm
+    return latency.values if latency else ()
+
+
+def test_the_model_is_not_charged_for_the_tools_that_it_waited_for() -> None:
+    reply = reply_events(1, 4000, speech_end_ms=3500)
+    assert llm_ms(*reply, *ran("t1", since=4050, until=4150)) == (100,)
+    assert llm_ms(*reply, *ran("t1", since=4050, until=4100), *ran("t2", since=4080, until=4150)) == (100,)
+    assert llm_ms(*reply, *ran("t1", since=4050, until=4070), *ran("t2", since=4080, until=4090)) == (170,)
+    assert llm_ms(*reply, *ran("t1", since=4050, until=9000)) == (50,)
+
+
+def test_tools_that_nothing_waited_for_take_no_time_of_a_reply() -> None:
+    reply = reply_events(1, 4000, speech_end_ms=3500)
+    assert llm_ms(*reply, *ran("t1", since=3000, until=4150)) == (200,)
+    assert llm_ms(*reply, *ran("t1", since=4250, until=4260)) == (200,)
+    assert llm_ms(*reply, tool_started(4050), tool_ended(4150)) == (200,)
+    later = reply_events(2, 5000, speech_end_ms=4900)
+    assert llm_ms(*reply[:1], *ran("t1", since=4050, until=5100), *later) == (200,)
+
+
 def test_a_reply_that_was_never_asked_for_has_only_its_own_latency() -> None:
     begin = fold(reply_events(0, 0, speech_end_ms=None)[1:]).latency
     assert (begin.e2e, begin.llm) == (None, None)
