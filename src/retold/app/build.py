@@ -184,8 +184,16 @@ class App:
     def _minds(self, stack: AsyncExitStack) -> Minds:
         sandbox = CodeSandbox(needs_filter=self.settings.sandbox == "seccomp")
         stack.push_async_callback(sandbox.close)
+        sms = self.settings.sms
         services = ToolServices(
-            http=self._outbound, sandbox=sandbox, clock=self._clock, webhook_key=self.store.keys.webhook_secret
+            http=self._outbound,
+            sandbox=sandbox,
+            clock=self._clock,
+            webhook_key=self.store.keys.webhook_secret,
+            sms_url=sms.url,
+            sms_api_key=revealed(sms.api_key),
+            sms_from_number=sms.from_number,
+            cal_base_url=self.settings.cal.base_url,
         )
         return Minds(self.settings, self.models, self._outbound, self._clock, services)
 
