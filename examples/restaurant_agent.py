@@ -21,6 +21,11 @@ SEATS = {"18:00": 2, "19:00": 8, "20:00": 4}
 """Free seats this evening."""
 
 
+GUESTS = {"type": "integer", "description": "How many people come."}
+TIME = {"type": "string", "description": "When they come, such as 19:00."}
+NAME = {"type": "string", "description": "The name for the booking."}
+
+
 def object_of(**properties: dict[str, Any]) -> dict[str, Any]:
     """The JSON schema of arguments that are all needed."""
     return {"type": "object", "properties": properties, "required": list(properties)}
@@ -28,9 +33,6 @@ def object_of(**properties: dict[str, Any]) -> dict[str, Any]:
 
 def restaurant(tools_url: str) -> dict[str, Any]:
     """The Retell LLM: what to say where, which tools there are, and how the conversation goes on."""
-    guests = {"type": "integer", "description": "How many people come."}
-    time = {"type": "string", "description": "When they come, such as 19:00."}
-    name = {"type": "string", "description": "The name for the booking."}
     return {
         "model": "gpt-4.1",
         "begin_message": "Good evening, this is {{restaurant}}. How can I help you?",
@@ -51,36 +53,41 @@ def restaurant(tools_url: str) -> dict[str, Any]:
                     {
                         "destination_state_name": "booking",
                         "description": "The caller wants a table and has said for how many.",
-                        "parameters": object_of(guests=guests),
+                        "parameters": object_of(guests=GUESTS),
                     }
                 ],
             },
             {
                 "name": "booking",
                 "state_prompt": "Book for {{guests}}: see what is free, ask for the time, then for the name, and book.",
-                "tools": [
-                    {
-                        "type": "custom",
-                        "name": "free_tables",
-                        "description": "Say at which times there is a table for so many.",
-                        "url": f"{tools_url}/free_tables",
-                        "parameters": object_of(guests=guests),
-                        "speak_during_execution": True,
-                        "execution_message_type": "static_text",
-                        "execution_message_description": "Let me look into the book.",
-                    },
-                    {
-                        "type": "custom",
-                        "name": "book_table",
-                        "description": "Book a table that is free.",
-                        "url": f"{tools_url}/book_table",
-                        "parameters": object_of(guests=guests, time=time, name=name),
-                        "response_variables": {"booking_number": "number"},
-                    },
-                ],
+                "tools": booking_tools(tools_url),
             },
         ],
     }
+
+
+def booking_tools(tools_url: str) -> list[dict[str, Any]]:
+    """What the agent can do while it books; `Tools` below answers both."""
+    return [
+        {
+            "type": "custom",
+            "name": "free_tables",
+            "description": "Say at which times there is a table for so many.",
+            "url": f"{tools_url}/free_tables",
+            "parameters": object_of(guests=GUESTS),
+            "speak_during_execution": True,
+            "execution_message_type": "static_text",
+            "execution_message_description": "Let me look into the book.",
+        },
+        {
+            "type": "custom",
+            "name": "book_table",
+            "description": "Book a table that is free.",
+            "url": f"{tools_url}/book_table",
+            "parameters": object_of(guests=GUESTS, time=TIME, name=NAME),
+            "response_variables": {"booking_number": "number"},
+        },
+    ]
 
 
 class Tools(BaseHTTPRequestHandler):
