@@ -26,6 +26,7 @@ RetoldError
 |   |-- LlmRuntimeFailed       the LLM websocket closed with an unexpected code
 |   |-- LlmCorruptPayload      a binary frame from the LLM server
 |   |-- EngineNotRun           the agent's response engine is of a kind this server does not run
+|   |-- FlowStuck              the agent's flow goes in a circle in which nobody says anything
 |   `-- ModelLost              the language model behind the agent is not configured, or fails again and again
 |-- ModelFailed                a language model gave no whole answer
 |-- UnreadableAudio            an audio file is damaged or of a kind we do not read
@@ -205,6 +206,10 @@ class LlmCorruptPayload(CallFailed):
 
 class EngineNotRun(CallFailed):
     """The agent's response engine is of a kind that this server keeps and does not run."""
+
+
+class FlowStuck(CallFailed):
+    """The agent's conversation flow goes in a circle of nodes that say nothing and wait for nobody."""
 
 
 class ModelLost(CallFailed):

@@ -248,18 +248,19 @@ class _Steps:
 
     def _run(self, node: Node) -> None:
         """Start what the node does, and go on at once if its result is not waited for."""
-        self._say_meanwhile(node)
         # What a tool did cannot be taken back.
         self.walk = replace(self.walk, runs=self.walk.runs + 1, before=None, awaits=Awaits.TOOL)
-        self.wants.append(s.RunTool(self.walk.path, self.walk.runs))
+        run, said = s.RunTool(self.walk.path, self.walk.runs), self._meanwhile(node)
+        # A fixed text is there at once; one that the model has yet to make shall not keep the tool waiting.
+        self.wants += [*said, run] if any(isinstance(want, s.SayText) for want in said) else [run, *said]
         if isinstance(node, ActingNode) and not node.wait_for_result:
-            if self._speaks_meanwhile(node):
+            if said:
                 self.walk = replace(self.walk, awaits=Awaits.SPEECH_TO_GO_ON)
             else:
                 self._decide(with_globals=False)
 
     def _end(self, node: EndNode) -> None:
-        self._say_meanwhile(node)
+        self.wants += self._meanwhile(node)
         self._hang_up()
 
     def _hang_up(self) -> None:
@@ -279,17 +280,13 @@ class _Steps:
         else:
             self.wants.append(s.SayByPrompt(self.walk.path, is_first=is_first, is_reminder=is_reminder))
 
-    def _say_meanwhile(self, node: Node) -> None:
-        instruction = node.instruction if isinstance(node, SpeakingNode | ActingNode) else None
-        if not self._speaks_meanwhile(node):
-            return
-        if instruction is not None and instruction.type == "static_text":
-            self.wants.append(s.SayText(self.walk.path, instruction.text))
-        else:
-            self.wants.append(s.SayByPrompt(self.walk.path))
-
-    def _speaks_meanwhile(self, node: Node) -> bool:
-        return isinstance(node, SpeakingNode | ActingNode) and bool(node.speak_during_execution)
+    def _meanwhile(self, node: Node) -> list[s.Want]:
+        """What the node says while it acts."""
+        if not (isinstance(node, SpeakingNode | ActingNode) and node.speak_during_execution):
+            return []
+        if node.instruction is not None and node.instruction.type == "static_text":
+            return [s.SayText(self.walk.path, node.instruction.text)]
+        return [s.SayByPrompt(self.walk.path)]
 
     def _wait(self) -> None:
         self.walk = replace(self.walk, awaits=Awaits.CALLER)

@@ -47,7 +47,7 @@ def test_something_may_be_said_meanwhile() -> None:
     assert said.begin() == ["- > call", "text: One moment.", "run call"]
     assert said.take(SAID) == []
     prompted = walker(function(speak_during_execution=True), tools=[TOOL])
-    assert prompted.begin() == ["- > call", "prompt: call", "run call"]
+    assert prompted.begin() == ["- > call", "run call", "prompt: call"]
     assert walker(function(instruction=TEXT), tools=[TOOL]).begin() == ["- > call", "run call"]
 
 

@@ -21,8 +21,8 @@ class Answer:
         return bool(self.text.strip())
 
 
-async def ask(model: LanguageModel, request: ModelRequest, turn: Turn) -> Answer:
-    """Have the model's words said in this turn while they come. Raises ModelFailed.
+async def ask(model: LanguageModel, request: ModelRequest, turn: Turn, *, is_silent: bool = False) -> Answer:
+    """Have the model's words said in this turn while they come, unless `is_silent`. Raises ModelFailed.
 
     Cancelling ends the request; nothing more is said then.
     """
@@ -33,7 +33,8 @@ async def ask(model: LanguageModel, request: ModelRequest, turn: Turn) -> Answer
             match part:
                 case TextPart():
                     text += part.text
-                    turn.say(part.text)
+                    if not is_silent:
+                        turn.say(part.text)
                 case ToolUsePart():
                     uses.append(part.tool_use)
                 case UsagePart():

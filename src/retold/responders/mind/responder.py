@@ -85,6 +85,8 @@ class Mind:
         """Take note of an event; a request, or the caller stopping the agent, ends the turn in progress."""
         self._floor.take(event, anyio.current_time())
         self._items = tuple(event.with_tool_calls)
+        if (turn := self._turn) is not None:
+            turn.hear(heard_words(event.transcript, turn.response_id, turn.interrupt_id))
         if isinstance(event, ReplyWanted):
             self._wanted, self._latest_id = event, event.response_id
             self._give_up()

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+import anyio
+
 from retold.domain.dialogue import AgentText, Message, ToolOutcome, ToolUse
 from retold.domain.transcript import TranscriptItem
 from retold.ports import Say
@@ -12,6 +14,8 @@ from retold.responders.mind.outbox import Outbox
 
 _PAUSE: Final = "\n\n"
 """The end of a paragraph: what stands before it is spoken without waiting for more."""
+_UNHEARD_S: Final = 5.0
+"""Words of which nothing is heard for so long will not be heard any more, or were never words."""
 
 
 class Cause(StrEnum):
@@ -41,6 +45,8 @@ class Turn:
     """What this turn has added to the dialogue: what it said, the tools it used and what they gave."""
     used: set[str] = field(default_factory=set[str])
     """The ids of those tools."""
+    _heard_words: int = 0
+    _heard_more: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def has_spoken(self) -> bool:
@@ -60,6 +66,21 @@ class Turn:
         """Have what was said so far spoken now: something that takes time follows."""
         if self.has_spoken and not self.spoken.endswith(_PAUSE):
             self.say(_PAUSE)
+
+    def hear(self, words: int) -> None:
+        """The caller has heard so many words of this turn."""
+        if words > self._heard_words:
+            self._heard_words = words
+            self._heard_more.set()
+
+    async def until_heard(self) -> None:
+        """Wait until all that was said so far has been heard, or until nothing more of it was heard for long."""
+        while self._heard_words < len(self.spoken.split()):
+            with anyio.move_on_after(_UNHEARD_S) as patience:
+                await self._heard_more.wait()
+            if patience.cancelled_caught:
+                return
+            self._heard_more = anyio.Event()
 
     def finish(self) -> None:
         """Nothing more is said in this turn."""

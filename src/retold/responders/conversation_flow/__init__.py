@@ -1,0 +1,1 @@
+"""The responder of agents whose response engine is a conversation flow."""
