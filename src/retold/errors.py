@@ -25,7 +25,6 @@ RetoldError
 |   |-- LlmConnectionLost      keepalive lost and the reconnects used up
 |   |-- LlmRuntimeFailed       the LLM websocket closed with an unexpected code
 |   |-- LlmCorruptPayload      a binary frame from the LLM server
-|   |-- EngineNotRun           the agent's response engine is of a kind this server does not run
 |   |-- FlowStuck              the agent's flow goes in a circle in which nobody says anything
 |   `-- ModelLost              the language model behind the agent is not configured, or fails again and again
 |-- ModelFailed                a language model gave no whole answer
@@ -202,10 +201,6 @@ class LlmRuntimeFailed(CallFailed):
 
 class LlmCorruptPayload(CallFailed):
     """The LLM server sent a frame that the protocol forbids."""
-
-
-class EngineNotRun(CallFailed):
-    """The agent's response engine is of a kind that this server keeps and does not run."""
 
 
 class FlowStuck(CallFailed):

@@ -50,8 +50,6 @@ def _has_voice(context: ApiContext, voice_id: str) -> bool:
 
 
 def _warn_of_engine(response: Response, context: ApiContext, agent: Agent) -> None:
-    kind = agent.response_engine.type
-    if isinstance(agent.response_engine, ConversationFlow):
-        warn(response, f"response_engine.type {kind} is kept and not run yet: its calls say so and end error_retell")
-    elif isinstance(agent.response_engine, RetellLlm) and not context.deps.settings.llm.is_configured:
+    needs_model = isinstance(agent.response_engine, RetellLlm | ConversationFlow)
+    if needs_model and not context.deps.settings.llm.is_configured:
         warn(response, "no language model is configured: calls say so and end error_retell until RETOLD_LLM__BASE_URL")

@@ -12,9 +12,10 @@ from retold.clock import Clock
 from retold.domain.llm import Llm
 from retold.domain.response_engine import CustomLlm
 from retold.domain.system_variables import DEFAULT_ZONE
-from retold.errors import EngineNotRun, ModelLost
+from retold.errors import ModelLost
 from retold.outbound import Outbound
 from retold.ports import Responder
+from retold.responders.conversation_flow.start import conversation_flow
 from retold.responders.custom_llm import CustomLlm as CustomLlmResponder
 from retold.responders.mind.variables import CallVariables
 from retold.responders.retell_llm.brain import DEFAULT_MODEL
@@ -56,10 +57,13 @@ class Minds:
                     return _without_model(model)
                 variables = _variables(parts, llm.default_dynamic_variables)
                 return retell_llm(llm, self._models.for_call(llm.models.backup), variables, self._services)
-            case WholeFlow():
-                engine = "response engines of the type conversation-flow"
-                log.warning("engine_not_run", type="conversation-flow", fix="use retell-llm or custom-llm")
-                return Unserved(EngineNotRun(f"this server does not run {engine} yet; use retell-llm or custom-llm"))
+            case WholeFlow(flow=flow, components=components):
+                model = (flow.models.primary or DEFAULT_MODEL).model
+                if not self._models.serves(model):
+                    return _without_model(model)
+                speaks_with = self._models.for_call(flow.models.backup)
+                variables = _variables(parts, flow.default_dynamic_variables)
+                return conversation_flow(flow, components, parts.agent, speaks_with, variables, self._services)
 
     def _custom_llm(self, parts: CallParts) -> Responder:
         engine = parts.agent.response_engine

@@ -18,6 +18,7 @@ from retold.domain.flow_nodes import (
     SubagentNode,
     TransferCallNode,
 )
+from retold.domain.llm_tools import IntegrationApp, Tool
 from retold.errors import InvalidRequest
 
 _MAX_LISTED = 10
@@ -68,6 +69,12 @@ def _check_graph(scope: _Scope) -> None:
     graph, path = scope.graph, scope.path
     if not graph.nodes:
         raise InvalidRequest(f"{path}nodes is empty", field=f"{path}nodes", fix="send at least the node to begin with")
+    if graph.flex_mode:
+        raise InvalidRequest(
+            f"{path}flex_mode is not run here: this server walks through the nodes one by one",
+            field=f"{path}flex_mode",
+            fix="leave flex_mode out, or put it all into the prompt of a Retell LLM",
+        )
     _check_unique(f"{path}nodes", [node.id for node in graph.nodes], "id")
     ids = {node.id: node for node in graph.nodes}
     if graph.start_node_id is not None and graph.start_node_id not in ids:
@@ -114,9 +121,13 @@ def _check_names(node: Node, path: str, scope: _Scope) -> None:
                     fix="put the tool into tools and use tool_type local",
                 )
             _check_known(node, f"{path}.tool_id", node.tool_id, scope.tools, "tool")
+            _check_runnable(node, f"{path}.tool_id", scope.tools[node.tool_id])
         case SubagentNode():
             for number, tool_id in enumerate(node.tool_ids or ()):
                 _check_known(node, f"{path}.tool_ids[{number}]", tool_id, scope.tools, "tool")
+                _check_runnable(node, f"{path}.tool_ids[{number}]", scope.tools[tool_id])
+            for number, tool in enumerate(node.tools or ()):
+                _check_runnable(node, f"{path}.tools[{number}]", tool)
             names = [tool.name for tool in node.tools or ()]
             names += [scope.tools[tool_id].name for tool_id in node.tool_ids or ()]
             _check_unique(f"{_called(node)}: tools", names, "name", field=f"{path}.tools")
@@ -127,6 +138,15 @@ def _check_names(node: Node, path: str, scope: _Scope) -> None:
             _check_known(node, f"{path}.component_id", node.component_id, known, f"{node.component_type} component")
         case _:
             pass
+
+
+def _check_runnable(node: FlowNode, field: str, tool: Tool) -> None:
+    if isinstance(tool, IntegrationApp):
+        raise InvalidRequest(
+            f"{_called(node)}: {tool.name!r} is a tool of the type integration_app, which this server cannot run",
+            field=field,
+            fix="use a custom tool that asks the app's own web service",
+        )
 
 
 def _check_known(node: FlowNode, field: str, name: str, known: Collection[str], kind: str) -> None:

@@ -60,21 +60,8 @@ def tool_at(flow: FlowMap, path: Path) -> Tool:  # noqa: PLR0911, C901 - one arm
                 mcp_id=node.mcp_id,
                 response_variables=node.response_variables,
             )
-        case SmsNode(instruction=instruction):
-            content = (
-                InferredSms(type="inferred", prompt=instruction.text)
-                if instruction.type == "prompt"
-                else PredefinedSms(type="predefined", text=instruction.text)
-                if instruction.type == "static_text"
-                else instruction
-            )
-            return SendSms(
-                type="send_sms",
-                name=_name(node),
-                sms_content=content,
-                sms_destination=node.sms_destination,
-                sms_sender=node.sms_sender,
-            )
+        case SmsNode():
+            return _sms(node)
         case ExtractNode():
             about = "Note what the caller has said."
             return ExtractDynamicVariable(
@@ -84,14 +71,7 @@ def tool_at(flow: FlowMap, path: Path) -> Tool:  # noqa: PLR0911, C901 - one arm
             about = node.instruction.text
             return PressDigit(type="press_digit", name=_name(node), description=about, delay_ms=node.delay_ms)
         case TransferCallNode():
-            return TransferCall(
-                type="transfer_call",
-                name=_name(node),
-                transfer_destination=node.transfer_destination,
-                transfer_option=node.transfer_option,
-                custom_sip_headers=node.custom_sip_headers,
-                ignore_e164_validation=node.ignore_e164_validation,
-            )
+            return _transfer(node)
         case AgentSwapNode():
             return _swap(node)
         case BridgeTransferNode():
@@ -110,6 +90,32 @@ def tools_of(flow: FlowMap, path: Path) -> dict[str, Tool]:
     shared = flow.tools(path[:-1])
     tools = [*(node.tools or ()), *(shared[tool_id] for tool_id in node.tool_ids or ())]
     return {tool.name: tool for tool in tools}
+
+
+def _sms(node: SmsNode) -> SendSms:
+    content = node.instruction
+    if content.type == "prompt":
+        content = InferredSms(type="inferred", prompt=content.text)
+    elif content.type == "static_text":
+        content = PredefinedSms(type="predefined", text=content.text)
+    return SendSms(
+        type="send_sms",
+        name=_name(node),
+        sms_content=content,
+        sms_destination=node.sms_destination,
+        sms_sender=node.sms_sender,
+    )
+
+
+def _transfer(node: TransferCallNode) -> TransferCall:
+    return TransferCall(
+        type="transfer_call",
+        name=_name(node),
+        transfer_destination=node.transfer_destination,
+        transfer_option=node.transfer_option,
+        custom_sip_headers=node.custom_sip_headers,
+        ignore_e164_validation=node.ignore_e164_validation,
+    )
 
 
 def _swap(node: AgentSwapNode) -> AgentSwap:

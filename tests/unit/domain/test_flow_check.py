@@ -42,8 +42,33 @@ def transfer(to: str | None) -> dict[str, Any]:
     }
 
 
+APP = {
+    "type": "integration_app",
+    "name": "crm",
+    "tool_id": "t1",
+    "app_id": "a",
+    "app_tool_template_name": "find",
+    "provider": "p",
+}
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "no nodes": ({"nodes": []}, "nodes", "nodes is empty"),
+    "one prompt for all": (flow(flex_mode=True), "flex_mode", "flex_mode is not run here"),
+    "one prompt for a component": (
+        flow(components=[component("pay", flex_mode=True)]),
+        "components[0].flex_mode",
+        "flex_mode is not run here",
+    ),
+    "a function of an app": (flow(function(), tools=[APP]), "nodes[0].tool_id", "node 'call': 'crm' is a tool of the"),
+    "an agent with an app's tool": (
+        flow(talk("a", type="subagent", tool_ids=["t1"]), tools=[APP]),
+        "nodes[0].tool_ids[0]",
+        "node 'a': 'crm' is a tool of the type integration_app",
+    ),
+    "an agent with an app": (
+        flow(talk("a", type="subagent", tools=[{key: APP[key] for key in APP if key != "tool_id"}])),
+        "nodes[0].tools[0]",
+        "node 'a': 'crm' is a tool of the type integration_app",
+    ),
     "the same id twice": (flow(talk("a"), talk("a")), "nodes", "'a' twice"),
     "a start that is not there": (flow(start_node_id="lobby"), "start_node_id", "'lobby' is no node"),
     "an edge to nowhere": (

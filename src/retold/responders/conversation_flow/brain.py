@@ -30,6 +30,7 @@ from retold.domain.flow_steps import Awaits, Walk
 from retold.domain.flow_tools import tool_at, tools_of
 from retold.domain.flow_walk import step
 from retold.domain.llm_models import PrimaryModel
+from retold.domain.llm_tools import AgentSwap
 from retold.domain.tool_specs import spec_of
 from retold.domain.transcript import Utterance
 from retold.errors import FlowStuck, ModelFailed
@@ -49,6 +50,7 @@ from retold.responders.tools.result import EndsCall, ToolResult
 MAX_ROUNDS: Final = 8
 """Of tools in one turn of a subagent; after these the model is offered none and has to speak."""
 NO_ARGUMENTS: Final = "It could not be said from the conversation with what to use this tool."
+NO_SWAP: Final = "This server cannot hand the call over to another agent."
 DEFAULT_MODEL: Final = PrimaryModel(model="gpt-4.1")
 """Of a flow that names none."""
 BEGIN: Final = ("begin", "Begin")
@@ -259,6 +261,8 @@ class FlowBrain:
         if use is None:
             use = ToolUse(new_tool_use_id(), tool.name, "{}")
             run = self.runs.settle(use, ToolResult(NO_ARGUMENTS, successful=False), kind=tool.type)
+        elif isinstance(tool, AgentSwap):
+            run = self.runs.settle(use, ToolResult(NO_SWAP, successful=False), kind=tool.type)
         else:
             run = self.runs.start(tool, use, turn.items, self._kit(want.path))
         if not isinstance(node, ActingNode) or node.wait_for_result:

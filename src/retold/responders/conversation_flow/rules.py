@@ -1,22 +1,24 @@
 """The turn taking and the speed of speech that hold at a node: its own, else the agent's; pure."""
 
+from dataclasses import replace
+
 from retold.domain.agent import Agent
 from retold.domain.flow_nodes import FlowNode, TalkingNode
 from retold.ports import ChangeRules
+from retold.responders.mind.own_rules import own_rules
 
 
 def rules_at(node: FlowNode | None, agent: Agent) -> ChangeRules:
-    """What holds from now on, whatever held before."""
-    own = node if isinstance(node, TalkingNode) else None
-    trigger_ms = agent.reminder_trigger_ms if own is None else own.reminder_trigger_ms or agent.reminder_trigger_ms
-    return ChangeRules(
-        responsiveness=_first(own and own.responsiveness, agent.responsiveness),
-        interruption_sensitivity=_first(own and own.interruption_sensitivity, agent.interruption_sensitivity),
-        reminder_trigger_ms=int(trigger_ms),
-        reminder_max_count=int(_first(own and own.reminder_max_count, agent.reminder_max_count)),
-        voice_speed=_first(own and own.voice_speed, agent.voice_speed),
-    )
-
-
-def _first(own: float | None, agents: float) -> float:
-    return agents if own is None else own
+    """What holds from now on, whatever node was before; how much silence ends the call is never up to a node."""
+    rules = replace(own_rules(agent), end_call_after_silence_ms=None)
+    if not isinstance(node, TalkingNode):
+        return rules
+    trigger_ms = None if node.reminder_trigger_ms is None else int(node.reminder_trigger_ms)
+    own = {
+        "responsiveness": node.responsiveness,
+        "interruption_sensitivity": node.interruption_sensitivity,
+        "reminder_trigger_ms": trigger_ms,
+        "reminder_max_count": node.reminder_max_count,
+        "voice_speed": node.voice_speed,
+    }
+    return replace(rules, **{name: value for name, value in own.items() if value is not None})
