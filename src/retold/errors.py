@@ -34,6 +34,7 @@ RetoldError
 |-- OutboundError              an address that a user named cannot be used
 |   |-- AddressRefused         it is malformed, or on a network that agents may not reach
 |   `-- ConnectFailed          nobody answers there, or not with a websocket
+|       `-- SessionOver        an MCP server has forgotten what it was asked before
 `-- StorageError               the disk refused
     |-- StorageFull            no space left
     |-- StorageAway            the database server does not answer; it may come back
@@ -245,6 +246,10 @@ class AddressRefused(OutboundError):
 
 class ConnectFailed(OutboundError):
     """The address may be used, but connecting failed: trying again may help."""
+
+
+class SessionOver(ConnectFailed):
+    """An MCP server knows the session no more; what it was asked it has not done."""
 
 
 class StorageError(RetoldError):

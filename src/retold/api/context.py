@@ -9,6 +9,7 @@ from fastapi import Response
 from starlette.requests import HTTPConnection
 
 from retold.calls.deps import Deps
+from retold.outbound import Outbound
 
 WARNING_HEADER = "X-Retold-Warning"
 MAX_WARNINGS = 10
@@ -25,6 +26,7 @@ class ApiContext:
     """Where calls run: they outlive the sockets that carry them."""
     speech_state: Callable[[], str]
     """`ready`, `warming` or `unavailable: <what to install>`."""
+    outbound: Outbound
 
 
 def context_of(connection: HTTPConnection) -> ApiContext:

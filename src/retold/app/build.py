@@ -111,7 +111,7 @@ class App:
                 responder=self._minds(stack).responder,
                 session=CallSession,
             )
-            self.context = ApiContext(deps, tasks, speech.state)
+            self.context = ApiContext(deps, tasks, speech.state, self._outbound)
             self.asgi = self._application(self.context)
             tasks.start_soon(self.live.run)
             tasks.start_soon(keep_watch, archive, self.live)
@@ -194,6 +194,7 @@ class App:
             sms_api_key=revealed(sms.api_key),
             sms_from_number=sms.from_number,
             cal_base_url=self.settings.cal.base_url,
+            connect_mcp=self._outbound.connect_mcp,
         )
         return Minds(self.settings, self.models, self._outbound, self._clock, services)
 

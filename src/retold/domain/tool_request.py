@@ -45,7 +45,9 @@ def tool_request(
         query = {name: text_of(value) for name, value in arguments.items()} | query
     given = {name.lower() for name in tool.headers or {}}
     headers = {name: value for name, value in headers.items() if name.lower() not in given}
-    return ToolRequest(method, web_address(tool.url, query, variables), headers | filled_headers(tool, variables), body)
+    return ToolRequest(
+        method, web_address(tool.url, query, variables), headers | filled_headers(tool.headers, variables), body
+    )
 
 
 def web_address(template: str, query: Mapping[str, str], variables: Variables) -> str:
@@ -68,9 +70,9 @@ def web_address(template: str, query: Mapping[str, str], variables: Variables) -
     return f"{address}{'&' if '?' in address else '?'}{added}"
 
 
-def filled_headers(tool: CustomTool, variables: Variables) -> dict[str, str]:
-    """The tool's own headers; what would break a header in two becomes a space."""
-    filled = {name: variables.fill(value) for name, value in (tool.headers or {}).items()}
+def filled_headers(headers: Mapping[str, str] | None, variables: Variables) -> dict[str, str]:
+    """Headers with variables filled in; what would break a header in two becomes a space."""
+    filled = {name: variables.fill(value) for name, value in (headers or {}).items()}
     return {name: _CONTROL.sub(" ", value).strip() for name, value in filled.items()}
 
 

@@ -1,7 +1,8 @@
 """What the server goes out with: websockets and HTTP to addresses that users name."""
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,12 +11,15 @@ from websockets.exceptions import InvalidHandshake, InvalidURI
 from retold.domain.addresses import Target, parse_target
 from retold.domain.agent import DEMO_BRAIN_URL
 from retold.domain.http_answer import HttpAnswer
+from retold.domain.mcp import McpAddress
 from retold.errors import AddressRefused, ConnectFailed
 from retold.outbound.guard import Dial, Guard, Resolve, dial_address, resolve_host
 from retold.outbound.websocket import ClientSocket, open_websocket
 
 if TYPE_CHECKING:
     import httpx2
+
+    from retold.outbound.mcp import McpServer
 
 
 class Outbound:
@@ -87,6 +91,14 @@ class Outbound:
         from retold.outbound.http import GuardedTransport  # noqa: PLC0415 - what no agent uses costs no memory
 
         return GuardedTransport(self._guard)
+
+    @asynccontextmanager
+    async def connect_mcp(self, address: McpAddress) -> "AsyncGenerator[McpServer]":
+        """Open a session with an MCP server, within the deadline around it. Raises AddressRefused, ConnectFailed."""
+        from retold.outbound.mcp import connected  # noqa: PLC0415 - what no agent uses costs no memory
+
+        async with connected(self.http_transport(), address) as server:
+            yield server
 
     def _demo_target(self, url: str) -> Target:
         rest = url.removeprefix(DEMO_BRAIN_URL)

@@ -19,6 +19,7 @@ from retold.calls.deps import Deps
 from retold.clock import SystemClock
 from retold.demo import app as demo_brain
 from retold.ids import DEFAULT_ORG_ID
+from retold.outbound import Outbound
 
 pytestmark = pytest.mark.anyio
 
@@ -162,6 +163,7 @@ async def test_health_says_nothing_of_this_machine(app: App) -> None:
         cast("Deps", SimpleNamespace(store=app.store, live=app.live, settings=app.settings, clock=SystemClock())),
         cast("TaskGroup", None),
         lambda: "unavailable: pip install /srv/x",
+        Outbound([], lambda: None),
     )
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=make_application(context)), base_url="http://retold.test"

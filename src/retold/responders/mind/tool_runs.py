@@ -22,6 +22,7 @@ from retold.responders.mind.outbox import Outbox
 from retold.responders.mind.turn import Turn
 from retold.responders.mind.variables import CallVariables
 from retold.responders.tools.context import ToolContext, ToolServices
+from retold.responders.tools.mcp_sessions import McpSessions
 from retold.responders.tools.result import ToolResult
 from retold.responders.tools.run import run_tool
 
@@ -55,6 +56,7 @@ class ToolRuns:
         self._outbox = outbox
         self._variables = variables
         self._tasks: TaskGroup | None = None
+        self._mcp_sessions = McpSessions()
         self._on_result: Callable[[], None] = lambda: None
         self._ledger: list[ToolCallInvocation | ToolCallResult] = []
         self._unshown: set[str] = set()
@@ -62,6 +64,7 @@ class ToolRuns:
     def attach(self, tasks: TaskGroup, on_result: Callable[[], None]) -> None:
         """Run tools in this task group from now on, and say when one has given its result."""
         self._tasks, self._on_result = tasks, on_result
+        self._mcp_sessions.attach(tasks)
 
     def detach(self) -> None:
         """Run no more tools: nobody waits for them."""
@@ -86,6 +89,7 @@ class ToolRuns:
             primary=kit.primary,
             services=kit.services,
             mcps=kit.mcps,
+            mcp_sessions=self._mcp_sessions,
         )
         assert self._tasks is not None  # noqa: S101 - turns are taken inside the task group only
         self._tasks.start_soon(self._run, run, tool, context)

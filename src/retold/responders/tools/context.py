@@ -1,7 +1,7 @@
 """What a tool knows of the call it runs in, and what it works with."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydantic import JsonValue
@@ -16,6 +16,7 @@ from retold.domain.transcript import TranscriptItem
 from retold.domain.variables import Variables
 from retold.ids import OrgId
 from retold.ports import LanguageModel
+from retold.responders.tools.mcp_sessions import ConnectMcp, McpSessions
 
 
 class Http(Protocol):
@@ -62,6 +63,8 @@ class ToolServices:
     clock: Clock
     webhook_key: Callable[[OrgId], Awaitable[str | None]]
     """The key of an organisation that signs what it is sent."""
+    connect_mcp: ConnectMcp | None = None
+    """Opens a session with an MCP server that a user names."""
     sms_url: str | None = None
     """Where text messages are handed in."""
     sms_api_key: str | None = None
@@ -86,3 +89,5 @@ class ToolContext:
     services: ToolServices
     mcps: Sequence[Mcp] = ()
     """The MCP servers of the agent."""
+    mcp_sessions: McpSessions = field(default_factory=McpSessions)
+    """Those of the call that are open."""

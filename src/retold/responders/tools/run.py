@@ -10,12 +10,13 @@ from retold.domain.llm_tools import (
     CustomTool,
     EndCall,
     ExtractDynamicVariable,
+    McpTool,
     PressDigit,
     SendSms,
     Tool,
     TransferCall,
 )
-from retold.responders.tools import cal, code, custom, extract_dynamic_variable, sms
+from retold.responders.tools import cal, code, custom, extract_dynamic_variable, mcp, sms
 from retold.responders.tools.context import ToolContext
 from retold.responders.tools.result import EndsCall, SwapsAgent, ToolResult
 
@@ -33,6 +34,8 @@ async def run_tool(tool: Tool, use: ToolUse, context: ToolContext) -> ToolResult
             return await cal.run(tool, use, context)
         case SendSms():
             return await sms.run(tool, use, context)
+        case McpTool():
+            return await mcp.run(tool, use, context)
         case _:
             return _run_at_once(tool, use, context)
 

@@ -1,0 +1,57 @@
+"""MCP servers and what they tell, as values: no protocol, no connection."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue
+
+from retold.domain.llm import Mcp
+from retold.domain.tool_request import filled_headers, web_address
+from retold.domain.variables import Variables
+
+
+@dataclass(frozen=True, slots=True)
+class McpAddress:
+    """Where an MCP server is, and the headers it is asked with."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class McpToolInfo:
+    """A tool as its server describes it."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+
+    def wire(self) -> dict[str, Any]:
+        """As the API shows it."""
+        return {"name": self.name, "description": self.description, "inputSchema": self.input_schema}
+
+
+@dataclass(frozen=True, slots=True)
+class McpAnswer:
+    """What a tool of an MCP server gave."""
+
+    text: str
+    is_error: bool = False
+    document: JsonValue = None
+    """What paths lead into: structured content, or the JSON that the text is."""
+
+
+def server_named(mcps: Iterable[Mcp], mcp_id: str | None) -> Mcp | None:
+    """The server of that id or name; without one, the only server there is."""
+    servers = list(mcps)
+    if mcp_id is None:
+        return servers[0] if len(servers) == 1 else None
+    return next((mcp for mcp in servers if mcp_id in (getattr(mcp, "mcp_id", None), mcp.name)), None)
+
+
+def address_of(mcp: Mcp, variables: Variables) -> McpAddress:
+    """The server's address and headers with variables filled in."""
+    query = {name: variables.fill(value) for name, value in (mcp.query_params or {}).items()}
+    headers = filled_headers(mcp.headers, variables)
+    return McpAddress(web_address(mcp.url, query, variables), tuple(headers.items()))
