@@ -68,6 +68,25 @@ def flow_call(
     return FlowCall(Dialogue(rules=rules_for(agent), clock=clock, mind=mind), model, web, variables)
 
 
+def says(text: str) -> dict[str, Any]:
+    """An instruction to say just this."""
+    return {"type": "static_text", "text": text}
+
+
+def at(name: str, text: str) -> dict[str, Any]:
+    """What the model says while the instruction is about this node."""
+    return {"when": {"system": f"Talk about {name}"}, "steps": [{"say": text}]}
+
+
+async def held(one: FlowCall, *said: tuple[float, str], until_s: float | None = None) -> list[str]:
+    """Hold the call, five seconds longer than the caller has something to say."""
+    for at_s, text in said:
+        one.call.user_says(text, at_s=at_s)
+    one.call.user_hangs_up(at_s=said[-1][0] + 5 if until_s is None else until_s)
+    await one.call.run()
+    return one.story()
+
+
 def _told(item: object) -> str | None:
     match item:
         case Utterance():

@@ -1,34 +1,14 @@
 """A conversation flow holds a conversation: whole calls on virtual time, one kind of node after the other."""
 
-from typing import Any
-
 import pytest
 
 from retold.domain.reasons import DisconnectionReason
-from support.flow_calls import STAY, FlowCall, choose, flow_call
+from support.flow_calls import STAY, at, choose, flow_call, held, says
 from support.flow_walks import IS_ADULT, branch, function, global_node, when
 from support.flows import TEXT, TOOL, edge, end, flow, talk
 from support.minds import SlowHttp
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
-
-
-def says(text: str) -> dict[str, Any]:
-    return {"type": "static_text", "text": text}
-
-
-def at(name: str, text: str) -> dict[str, Any]:
-    """What the model says while the instruction is about this node."""
-    return {"when": {"system": f"Talk about {name}"}, "steps": [{"say": text}]}
-
-
-async def held(one: FlowCall, *said: tuple[float, str], until_s: float | None = None) -> list[str]:
-    """Hold the call, five seconds longer than the caller has something to say."""
-    for at_s, text in said:
-        one.call.user_says(text, at_s=at_s)
-    one.call.user_hangs_up(at_s=said[-1][0] + 5 if until_s is None else until_s)
-    await one.call.run()
-    return one.story()
 
 
 async def test_it_talks_and_goes_where_the_model_chooses() -> None:
