@@ -133,8 +133,9 @@ async def _as_tool(outbound: Outbound, url: str, variables: dict[str, Any], meth
         tool = tool_of(type="custom", name="t", url=url, method=method, max_retry=0)
     except ValidationError:
         return  # refused when it is saved
-    await use_tool(tool, tool_context(tool_services(outbound), variables=variables))
-    await use_tool(tool, tool_context(tool_services(outbound), variables=variables))
+    context = tool_context(tool_services(outbound), variables=variables)
+    for _ in range(2 if REBINDING in f"{url} {variables}" else 1):
+        await use_tool(tool, context)
 
 
 async def _mcp_client(outbound: Outbound, form: str) -> None:
