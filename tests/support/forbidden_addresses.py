@@ -12,14 +12,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+import anyio
 import httpx2
 from pydantic import ValidationError
 
 from retold.domain.call import Call
+from retold.domain.llm import Mcp
+from retold.domain.mcp import address_of
+from retold.domain.variables import Variables
 from retold.errors import CallFailed, OutboundError
 from retold.outbound import Outbound
 from retold.responders.custom_llm import CustomLlm
 from retold.settings import Settings
+from support.patience import PATIENCE_S
 from support.tool_calls import StillClock, tool_context, tool_of, tool_services, use_tool
 
 CORPUS = Path(__file__).parents[1] / "data" / "forbidden-addresses.txt"
@@ -138,11 +143,30 @@ async def _as_tool(outbound: Outbound, url: str, variables: dict[str, Any], meth
         await use_tool(tool, context)
 
 
-async def _mcp_client(outbound: Outbound, form: str) -> None:
+async def _mcp_server(outbound: Outbound, form: str) -> None:
+    await _as_mcp(outbound, form.replace("{s}", "http"), {})
+
+
+async def _mcp_server_by_variable(outbound: Outbound, form: str) -> None:
+    await _as_mcp(outbound, "{{address}}", {"address": form.replace("{s}", "http")})
+    await _as_mcp(outbound, "http://{{host}}", {"host": form.partition("://")[2]})
+
+
+async def _as_mcp(outbound: Outbound, url: str, variables: dict[str, Any]) -> None:
+    try:
+        named = Mcp(name="m", url=url)
+    except ValidationError:
+        return  # refused when it is saved
+    with suppress(OutboundError), anyio.fail_after(PATIENCE_S):
+        async with outbound.connect_mcp(address_of(named, Variables(of_request=variables))) as server:
+            await server.tools()
+
+
+async def _library_client(outbound: Outbound, form: str) -> None:
     async with httpx2.AsyncClient(transport=outbound.http_transport(), follow_redirects=True) as client:
         for scheme in ("http", "ws"):
             with suppress(OutboundError, httpx2.HTTPError, httpx2.InvalidURL):
-                await client.post(form.replace("{s}", scheme), json={"jsonrpc": "2.0", "id": 1, "method": "initialize"})
+                await client.post(form.replace("{s}", scheme), json={})
 
 
 WAYS: Mapping[str, Callable[[Outbound, str], Awaitable[None]]] = {
@@ -150,7 +174,9 @@ WAYS: Mapping[str, Callable[[Outbound, str], Awaitable[None]]] = {
     "llm_websocket_url by variable": _llm_websocket_by_variable,
     "url of a tool": _custom_tool,
     "url of a tool by variable": _custom_tool_by_variable,
-    "url of an MCP server": _mcp_client,
+    "url of an MCP server": _mcp_server,
+    "url of an MCP server by variable": _mcp_server_by_variable,
+    "a client that follows redirects": _library_client,
 }
 """On which an address goes out; each tries it in all forms that the field allows."""
 DIRECT_WAYS = tuple(way for way in WAYS if "variable" not in way)
