@@ -28,6 +28,7 @@ BENCHES = {
     "turn_overhead": 240,
     "cpu_memory": 240,
     "barge_in": 120,
+    "mind": 120,
     "heard_truth": 240,
     "leaks": 600,
     "recording": 300,

@@ -7,13 +7,15 @@ from typing import Any
 import anyio
 from pydantic import JsonValue
 
-from retold.clock import CallClock
+from retold.clock import CallClock, SystemClock
 from retold.domain.call import Call, CallRecord
 from retold.domain.code_outcome import CodeOutcome
 from retold.domain.http_answer import HttpAnswer
 from retold.domain.llm import Llm
 from retold.engine.rules import Rules
+from retold.ports import LanguageModel
 from retold.providers.scripted_model import ScriptedModel
+from retold.responders.mind.responder import Mind
 from retold.responders.mind.variables import CallVariables
 from retold.responders.retell_llm.start import retell_llm
 from retold.responders.tools.context import ToolServices
@@ -91,6 +93,12 @@ class Thinking:
         return shown
 
 
+def mind_of(llm: Llm, model: LanguageModel, variables: CallVariables, http: SlowHttp | None = None) -> Mind:
+    """The responder of a call with this LLM."""
+    services = ToolServices(http=http or SlowHttp(), sandbox=NoSandbox(), clock=SystemClock(), webhook_key=no_key)
+    return retell_llm(llm, model, variables, services)
+
+
 def thinking(
     llm: Llm,
     *rules: Mapping[str, Any],
@@ -101,7 +109,6 @@ def thinking(
     """A call with this LLM, whose model follows these rules; make it inside the test's event loop."""
     clock, web, model = VirtualClock(), http or SlowHttp(), ScriptedModel(script(*rules))
     variables = CallVariables(record, CallClock(clock), defaults=llm.default_dynamic_variables or {})
-    services = ToolServices(http=web, sandbox=NoSandbox(), clock=clock, webhook_key=no_key)
-    mind = retell_llm(llm, model, variables, services)
+    mind = mind_of(llm, model, variables, web)
     call = Dialogue(rules=turn_rules or Rules(), clock=clock, mind=mind)
     return Thinking(call, model, web, variables)

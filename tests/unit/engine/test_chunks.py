@@ -22,6 +22,7 @@ def letters(text: str) -> str:
     [
         pytest.param("", [], id="nothing"),
         pytest.param(" \n ", [], id="white space"),
+        pytest.param("One moment\n\nHere it is", ["One moment", "Here it is"], id="the end of a paragraph"),
         pytest.param("Hello", ["Hello"], id="no end"),
         pytest.param("We are open. Come in!", ["We are open.", "Come in!"], id="sentences"),
         pytest.param('He said "go." Then left.', ['He said "go."', "Then left."], id="quotes"),

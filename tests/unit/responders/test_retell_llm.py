@@ -65,6 +65,14 @@ async def test_a_caller_who_begins_in_time_is_answered_instead() -> None:
     assert one.call.lines() == ["user: Hello there.", "agent: Hello to you."]
 
 
+async def test_a_reply_that_is_wanted_before_the_opening_takes_its_place() -> None:
+    one = thinking(llm_of(begin_message="Good day."), GREETS)
+    one.call.session.trigger()
+    one.call.user_hangs_up(at_s=3)
+    await one.call.run()
+    assert one.call.lines() == ["agent: Welcome."]
+
+
 async def test_a_silent_caller_is_reminded() -> None:
     one = thinking(llm_of(begin_message="Good day."), GREETS, turn_rules=Rules(reminder_trigger_ms=2_000))
     one.call.user_hangs_up(at_s=6)

@@ -72,7 +72,8 @@ class Mind:
         async with anyio.create_task_group() as tasks:
             self._tools.attach(tasks, self._look)
             try:
-                await self._perform(self._begin(Cause.OPENING))
+                if self._wanted is None:
+                    await self._perform(self._begin(Cause.OPENING))
                 while (turn := await self._next()) is not None:
                     await self._perform(turn)
             except Exception as error:  # noqa: BLE001 - whatever it is ends the call with its own reason, by acts()

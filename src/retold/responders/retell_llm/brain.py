@@ -87,7 +87,8 @@ class RetellLlmBrain:
         prompt = (SystemText(fill(stage.prompt)),) if stage.prompt else ()
         return ModelRequest(
             model=self._primary.model,
-            messages=(*prompt, *self.runs.dialogue(turn)),
+            # Vendors refuse a request without messages.
+            messages=(*prompt, *self.runs.dialogue(turn)) or (SystemText(NOTICES[Cause.OPENING]),),
             tools=stage.specs(fill),
             temperature=self.llm.models.temperature,
             tier=self._primary.tier,
