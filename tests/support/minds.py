@@ -95,7 +95,13 @@ class Thinking:
 
 def mind_of(llm: Llm, model: LanguageModel, variables: CallVariables, http: SlowHttp | None = None) -> Mind:
     """The responder of a call with this LLM."""
-    services = ToolServices(http=http or SlowHttp(), sandbox=NoSandbox(), clock=SystemClock(), webhook_key=no_key)
+    services = ToolServices(
+        http=http or SlowHttp(),
+        sandbox=NoSandbox(),
+        clock=SystemClock(),
+        webhook_key=no_key,
+        sms_url="https://sms.example.com",
+    )
     return retell_llm(llm, model, variables, services)
 
 

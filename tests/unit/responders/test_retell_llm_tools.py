@@ -178,3 +178,21 @@ async def test_variables_are_read_out_of_the_conversation() -> None:
     report = await one.call.run()
     assert report.variables == {"guests": "4"}
     assert one.call.lines()[-1] == "agent: Four, then."
+
+
+async def test_what_a_tool_costs_of_the_model_is_counted_too() -> None:
+    to = {"type": "phone_number", "phone_number": "+14157774444"}
+    content = {"type": "inferred", "prompt": "Confirm the table."}
+    tool = {"type": "send_sms", "name": "text", "sms_content": content, "sms_destination": to}
+    writing = {
+        "when": {"system": "Confirm the table"},
+        "steps": [{"say": "Your table."}, {"input_tokens": 40, "output_tokens": 2}],
+    }
+    sending = {"when": {"last": "Please text me"}, "steps": [{"use": "text"}, {"input_tokens": 100, "output_tokens": 1}]}
+    sent = {"when": {"after_tool": "text"}, "steps": [{"say": "Done."}, {"input_tokens": 110, "output_tokens": 1}]}
+    one = thinking(llm_of(begin_message="Hi.", general_tools=[tool]), writing, sending, sent)
+    one.call.user_says("Please text me.", at_s=2)
+    one.call.user_hangs_up(at_s=8)
+    report = await one.call.run()
+    assert list(report.request_tokens) == [101, 42, 111]
+    assert one.call.lines()[-1] == "agent: Done."

@@ -16,7 +16,7 @@ from retold.domain.llm import Mcp
 from retold.domain.llm_models import PrimaryModel
 from retold.domain.llm_tools import AgentSwap, EndCall, Tool
 from retold.domain.transcript import ToolCallInvocation, ToolCallResult, TranscriptItem
-from retold.ports import LanguageModel, ToolInvoked, ToolReturned
+from retold.ports import LanguageModel, ModelUsed, ToolInvoked, ToolReturned
 from retold.responders.mind.messages import dialogue_of
 from retold.responders.mind.outbox import Outbox
 from retold.responders.mind.turn import Turn
@@ -132,6 +132,8 @@ class ToolRuns:
         self._finish(run, result, is_news=speaks_after(tool))
 
     def _finish(self, run: Run, result: ToolResult, *, is_news: bool) -> None:
+        for part in result.used:
+            self._outbox.put(ModelUsed(part.input_tokens, part.output_tokens))
         if result.variables:
             self._outbox.put(self._variables.collect(result.variables))
         self._outbox.put(ToolReturned(run.use.id, result.shown, result.successful))

@@ -1,10 +1,11 @@
 """What running a tool comes to; pure values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from retold.domain.dialogue import UsagePart
 from retold.domain.llm_tools import AgentSwap
 
 MAX_CONTENT_CHARS = 15_000
@@ -35,6 +36,8 @@ class ToolResult:
     variables: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     """What it found out, by the names of the variables that now hold it."""
     effect: Effect | None = None
+    used: Sequence[UsagePart] = ()
+    """What it cost of a language model."""
 
     @property
     def shown(self) -> str:

@@ -1,11 +1,13 @@
 """The tool send_sms: a text message, handed in at the web service that the server's settings name."""
 
+from collections.abc import Mapping
 from contextlib import aclosing
+from dataclasses import dataclass, replace
 from typing import Final
 
 from retold.domain import json_text
 from retold.domain.call import Call
-from retold.domain.dialogue import ModelRequest, SystemText, TextPart, ToolUse, UserText
+from retold.domain.dialogue import ModelRequest, SystemText, TextPart, ToolUse, UsagePart, UserText
 from retold.domain.e164 import is_e164
 from retold.domain.llm_tools import InferredSms, OtherNumber, PredefinedSms, SendSms
 from retold.domain.transcript import Utterance, as_text
@@ -34,43 +36,32 @@ _WRITE: Final = (
 
 
 class _Unsendable(Exception):
-    """There is nothing that could be sent; the message says why."""
+    """There is nobody to send a message to; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """The text of a message, and what writing it cost of a model."""
+
+    text: str
+    used: tuple[UsagePart, ...] = ()
 
 
 async def run(tool: SendSms, use: ToolUse, context: ToolContext) -> ToolResult:
-    """Hand in the message; the provider's 2xx is success."""
-    services = context.services
-    if services.sms_url is None:
+    """Write the message and hand it in; the provider's 2xx is success."""
+    url = context.services.sms_url
+    if url is None:
         return ToolResult(_NOT_CONFIGURED, successful=False)
     try:
-        message = await _message(tool, use, context)
-        answer = await services.http.request(
-            "POST",
-            services.sms_url,
-            headers=_headers(use, services.sms_api_key),
-            body=json_text.compact(message),
-            timeout_s=TIMEOUT_S,
-            max_bytes=_MAX_ANSWER_BYTES,
-        )
+        to_number = _receiver(tool, context)
+        written = await _text(tool, context)
     except _Unsendable as error:
         return ToolResult(str(error), successful=False)
     except ModelFailed as error:
         return ToolResult(_NOT_WRITTEN.format(error=error), successful=False)
-    except OutboundError as error:
-        return unanswered(use, context, error)
-    if not 200 <= answer.status < 300:
-        return ToolResult(_REFUSED.format(status=answer.status), successful=False)
-    return ToolResult(f"The text message was sent to {message['to']}: {message['text']}", successful=True)
-
-
-async def _message(tool: SendSms, use: ToolUse, context: ToolContext) -> dict[str, str | None]:
-    """What is handed in. Raises _Unsendable, ModelFailed."""
+    text = written.text.strip()[:MAX_TEXT_CHARS]
     call = context.record.call
-    to_number = _receiver(tool, context)
-    text = (await _text(tool, context)).strip()[:MAX_TEXT_CHARS]
-    if not text:
-        raise _Unsendable(_NO_TEXT)
-    return {
+    message = {
         "from": _sender(tool, context),
         "to": to_number,
         "text": text,
@@ -78,6 +69,25 @@ async def _message(tool: SendSms, use: ToolUse, context: ToolContext) -> dict[st
         "agent_id": call.agent_id,
         "tool_call_id": use.id,
     }
+    result = await _sent(url, message, use, context) if text else ToolResult(_NO_TEXT, successful=False)
+    return replace(result, used=written.used)
+
+
+async def _sent(url: str, message: Mapping[str, str | None], use: ToolUse, context: ToolContext) -> ToolResult:
+    try:
+        answer = await context.services.http.request(
+            "POST",
+            url,
+            headers=_headers(use, context.services.sms_api_key),
+            body=json_text.compact(message),
+            timeout_s=TIMEOUT_S,
+            max_bytes=_MAX_ANSWER_BYTES,
+        )
+    except OutboundError as error:
+        return unanswered(use, context, error)
+    if not 200 <= answer.status < 300:
+        return ToolResult(_REFUSED.format(status=answer.status), successful=False)
+    return ToolResult(f"The text message was sent to {message['to']}: {message['text']}", successful=True)
 
 
 def _headers(use: ToolUse, api_key: str | None) -> dict[str, str]:
@@ -112,18 +122,18 @@ def _agent_number(call: Call) -> str | None:
     return call.from_number if call.direction == "outbound" else call.to_number
 
 
-async def _text(tool: SendSms, context: ToolContext) -> str:
+async def _text(tool: SendSms, context: ToolContext) -> _Text:
     """Raises ModelFailed."""
     match tool.sms_content:
         case PredefinedSms(text=text, content=content):
-            return context.variables.fill(text or content or "")
+            return _Text(context.variables.fill(text or content or ""))
         case InferredSms(prompt=prompt):
             return await _written(context, context.variables.fill(prompt or ""))
         case _:
-            return INFO_COLLECTION
+            return _Text(INFO_COLLECTION)
 
 
-async def _written(context: ToolContext, prompt: str) -> str:
+async def _written(context: ToolContext, prompt: str) -> _Text:
     """What the agent's model makes of the prompt and the conversation. Raises ModelFailed."""
     said = as_text([item for item in context.transcript if isinstance(item, Utterance)])
     request = ModelRequest(
@@ -131,10 +141,13 @@ async def _written(context: ToolContext, prompt: str) -> str:
         messages=[SystemText(_WRITE.format(prompt=prompt)), UserText(said or "(Nothing was said yet.)")],
         tier=context.primary.tier,
     )
-    text = ""
+    text, used = "", list[UsagePart]()
     async with aclosing(context.model.stream(request)) as parts:
         async for part in parts:
-            text += part.text if isinstance(part, TextPart) else ""
+            if isinstance(part, TextPart):
+                text += part.text
+            elif isinstance(part, UsagePart):
+                used.append(part)
             if len(text) > MAX_TEXT_CHARS:
                 break
-    return text
+    return _Text(text, tuple(used))

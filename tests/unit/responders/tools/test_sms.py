@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from retold.domain.dialogue import UsagePart
 from retold.domain.model_script import Script
 from retold.errors import AddressRefused, ConnectFailed
 from support.tool_calls import FakeHttp, answered, tool_context, tool_of, tool_services, use_tool
@@ -77,7 +78,7 @@ async def test_an_inferred_text_is_written_by_the_agents_model_from_the_conversa
             "rules": [
                 {
                     "when": {"last": "User: a table for (\\w+)", "system": "Confirm it to Zoë"},
-                    "steps": [{"say": " Your table for \\1. "}],
+                    "steps": [{"say": " Your table for \\1. "}, {"input_tokens": 40, "output_tokens": 9}],
                 },
                 {"steps": [{"say": "the wrong question"}]},
             ]
@@ -88,6 +89,7 @@ async def test_an_inferred_text_is_written_by_the_agents_model_from_the_conversa
     result = await use_tool(sms({"type": "inferred", "prompt": "Confirm it to {{name}}"}), context)
     assert result.successful
     assert http.asked[0].json["text"] == "Your table for two."
+    assert list(result.used) == [UsagePart(40, 9)], "the record counts what the message cost"
 
 
 async def test_a_model_that_fails_is_told() -> None:
@@ -97,6 +99,15 @@ async def test_a_model_that_fails_is_told() -> None:
     result = await use_tool(inferred, tool_context(services(http), call=INBOUND, script=script))
     assert (result.successful, http.asked) == (False, [])
     assert "could not be written" in result.content
+
+
+async def test_a_model_that_writes_without_end_is_stopped() -> None:
+    script = Script.model_validate({"rules": [{"steps": [{"say": "and so on " * 500}]}]})
+    http = FakeHttp([answered("ok")])
+    inferred = sms({"type": "inferred", "prompt": "x"})
+    result = await use_tool(inferred, tool_context(services(http), call=INBOUND, script=script))
+    assert result.successful
+    assert len(http.asked[0].json["text"]) == 1_600
 
 
 @pytest.mark.parametrize(
