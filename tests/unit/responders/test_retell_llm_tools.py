@@ -188,7 +188,10 @@ async def test_what_a_tool_costs_of_the_model_is_counted_too() -> None:
         "when": {"system": "Confirm the table"},
         "steps": [{"say": "Your table."}, {"input_tokens": 40, "output_tokens": 2}],
     }
-    sending = {"when": {"last": "Please text me"}, "steps": [{"use": "text"}, {"input_tokens": 100, "output_tokens": 1}]}
+    sending = {
+        "when": {"last": "Please text me"},
+        "steps": [{"use": "text"}, {"input_tokens": 100, "output_tokens": 1}],
+    }
     sent = {"when": {"after_tool": "text"}, "steps": [{"say": "Done."}, {"input_tokens": 110, "output_tokens": 1}]}
     one = thinking(llm_of(begin_message="Hi.", general_tools=[tool]), writing, sending, sent)
     one.call.user_says("Please text me.", at_s=2)
