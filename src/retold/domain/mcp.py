@@ -1,11 +1,12 @@
 """MCP servers and what they tell, as values: no protocol, no connection."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import JsonValue
 
+from retold.domain.json_text import parsed
 from retold.domain.llm import Mcp
 from retold.domain.tool_request import filled_headers, web_address
 from retold.domain.variables import Variables
@@ -40,6 +41,26 @@ class McpAnswer:
     is_error: bool = False
     document: JsonValue = None
     """What paths lead into: structured content, or the JSON that the text is."""
+
+
+def arguments_schema(described: Mapping[str, str]) -> dict[str, Any]:
+    """The JSON schema of a tool's arguments from its `input_schema`, a map of texts.
+
+    Each text is the JSON schema of an argument, or words about it; or they are the parts of one schema of them all.
+    """
+    parts = {name: _schema_or_text(text) for name, text in described.items()}
+    if parts.get("type") == "object" and isinstance(parts.get("properties"), dict):
+        return parts
+    properties = {
+        name: part if isinstance(part, dict) else {"type": "string", "description": described[name]}
+        for name, part in parts.items()
+    }
+    return {"type": "object", "properties": properties, "required": []}
+
+
+def _schema_or_text(text: str) -> Any:
+    found = parsed(text.encode(errors="replace")) if text.lstrip()[:1] in {"{", "["} else None
+    return text if found is None else found
 
 
 def server_named(mcps: Iterable[Mcp], mcp_id: str | None) -> Mcp | None:

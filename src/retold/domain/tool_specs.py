@@ -19,6 +19,7 @@ from retold.domain.llm_tools import (
     Tool,
     TransferCall,
 )
+from retold.domain.mcp import arguments_schema
 
 _DESCRIPTIONS: Final[tuple[tuple[type, str], ...]] = (
     (EndCall, "End the call."),
@@ -49,7 +50,7 @@ def parameters_of(tool: Tool) -> Mapping[str, Any]:  # noqa: PLR0911 - one arm p
         case PressDigit():
             return _object({"digits": _text("The keys to press: digits, * and #.")}, ["digits"])
         case McpTool(input_schema=described) if described:
-            return _object({name: _text(text) for name, text in described.items()}, [])
+            return arguments_schema(described)
         case CalComTool(type="check_availability_cal"):
             return _object(
                 {
