@@ -21,6 +21,13 @@ from support.web_server import WebRequest, answer, loopback_outbound, web_server
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture(scope="module", params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """Both loops that the server may run on: they differ in who closes a connection, and when."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
 MAX_BYTES = 1_000_000
 
 

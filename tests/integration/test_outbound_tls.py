@@ -17,6 +17,12 @@ from support.patience import PATIENCE_S
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(scope="module", params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """Both loops that the server may run on: they differ in who closes a connection, and when."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
 @pytest.mark.parametrize(
     ("host", "is_served"), [("brain.test", True), ("other.test", False)], ids=["its own name", "another name"]
 )
