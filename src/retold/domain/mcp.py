@@ -65,7 +65,11 @@ def _schema_or_text(text: str) -> Any:
 
 def server_named(mcps: Iterable[Mcp], mcp_id: str | None) -> Mcp | None:
     """The server of that id or name; without one, the only server there is."""
-    servers = list(mcps)
+    servers: list[Mcp] = []
+    for mcp in mcps:
+        # A flow lists a server under each of its names.
+        if mcp not in servers:
+            servers.append(mcp)
     if mcp_id is None:
         return servers[0] if len(servers) == 1 else None
     return next((mcp for mcp in servers if mcp_id in (getattr(mcp, "mcp_id", None), mcp.name)), None)

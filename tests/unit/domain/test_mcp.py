@@ -24,6 +24,7 @@ CELLAR = FlowMcp(name="cellar", mcp_id="mcp_2", url="https://mcp.example/cellar"
         ([KITCHEN, CELLAR], "attic", None),
         ([KITCHEN, CELLAR], None, None),
         ([KITCHEN], None, KITCHEN),
+        ([CELLAR, CELLAR], None, CELLAR),
         ([], None, None),
     ],
 )

@@ -193,7 +193,8 @@ async def test_a_failed_session_is_not_used_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mcps", "mcp_id"), [((), None), ((KITCHEN,), "cellar"), ((KITCHEN, KITCHEN.model_copy()), None)]
+    ("mcps", "mcp_id"),
+    [((), None), ((KITCHEN,), "cellar"), ((KITCHEN, KITCHEN.model_copy(update={"name": "attic"})), None)],
 )
 async def test_a_tool_of_no_known_server_is_refused(mcps: tuple[Mcp, ...], mcp_id: str | None) -> None:
     async with call_with(Servers()) as run:
