@@ -1,6 +1,6 @@
 """Calls on virtual time whose agent is a Retell LLM and whose language model follows a script."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,18 @@ from pydantic import JsonValue
 from retold.clock import CallClock, SystemClock
 from retold.domain.call import Call, CallRecord
 from retold.domain.code_outcome import CodeOutcome
+from retold.domain.flow_nodes import AgentSwapNode
 from retold.domain.http_answer import HttpAnswer
 from retold.domain.llm import Llm
+from retold.domain.llm_tools import AgentSwap
 from retold.engine.rules import Rules
-from retold.ports import LanguageModel
+from retold.ports import ChangeAgent, LanguageModel, VoiceSettings
 from retold.providers.scripted_model import ScriptedModel
+from retold.responders.mind.brain import Successor, TakeOver
 from retold.responders.mind.responder import Mind
+from retold.responders.mind.tool_runs import ToolRuns
 from retold.responders.mind.variables import CallVariables
+from retold.responders.retell_llm.brain import RetellLlmBrain
 from retold.responders.retell_llm.start import retell_llm
 from retold.responders.tools.context import ToolServices
 from support.dialogue import Dialogue
@@ -93,7 +98,17 @@ class Thinking:
         return shown
 
 
-def mind_of(llm: Llm, model: LanguageModel, variables: CallVariables, http: SlowHttp | None = None) -> Mind:
+Others = Mapping[str, Callable[[], Awaitable[Llm | str]]]
+"""The agents that a call can be handed over to, by id: their LLMs, or why they cannot take over."""
+
+
+def mind_of(
+    llm: Llm,
+    model: LanguageModel,
+    variables: CallVariables,
+    http: SlowHttp | None = None,
+    others: Others | None = None,
+) -> Mind:
     """The responder of a call with this LLM."""
     services = ToolServices(
         http=http or SlowHttp(),
@@ -102,7 +117,18 @@ def mind_of(llm: Llm, model: LanguageModel, variables: CallVariables, http: Slow
         webhook_key=no_key,
         sms_url="https://sms.example.com",
     )
-    return retell_llm(llm, model, variables, services)
+
+    def take_over(runs: ToolRuns) -> TakeOver:
+        async def look_up(swap: AgentSwap | AgentSwapNode) -> Successor | str:
+            found = await (others or {})[swap.agent_id]()
+            if isinstance(found, str):
+                return found
+            change = ChangeAgent(swap.agent_id, 0, voice=VoiceSettings("other"))
+            return Successor(change, lambda: RetellLlmBrain(found, model, variables, runs, services, look_up))
+
+        return look_up
+
+    return retell_llm(llm, model, variables, services, take_over)
 
 
 def thinking(
@@ -111,10 +137,11 @@ def thinking(
     http: SlowHttp | None = None,
     record: Callable[[], CallRecord] = lambda: RECORD,
     turn_rules: Rules | None = None,
+    others: Others | None = None,
 ) -> Thinking:
     """A call with this LLM, whose model follows these rules; make it inside the test's event loop."""
     clock, web, model = VirtualClock(), http or SlowHttp(), ScriptedModel(script(*rules))
     variables = CallVariables(record, CallClock(clock), defaults=llm.default_dynamic_variables or {})
-    mind = mind_of(llm, model, variables, web)
+    mind = mind_of(llm, model, variables, web, others)
     call = Dialogue(rules=turn_rules or Rules(), clock=clock, mind=mind)
     return Thinking(call, model, web, variables)

@@ -1,29 +1,41 @@
 """Makes the responder of each call: who decides what its agent says."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
 from retold.app.models import NOT_CONFIGURED, LanguageModels
 from retold.calls.deps import CallParts
-from retold.calls.engines import WholeFlow
+from retold.calls.engines import Engine, WholeFlow
 from retold.clock import Clock
+from retold.domain.agent import Agent
+from retold.domain.flow_map import FlowMap
+from retold.domain.flow_nodes import AgentSwapNode
 from retold.domain.llm import Llm
+from retold.domain.llm_models import ModelSettings
+from retold.domain.llm_tools import AgentSwap
 from retold.domain.response_engine import CustomLlm
 from retold.domain.system_variables import DEFAULT_ZONE
 from retold.errors import ModelLost
 from retold.outbound import Outbound
 from retold.ports import Responder
+from retold.responders.conversation_flow.brain import FlowBrain
 from retold.responders.conversation_flow.start import conversation_flow
 from retold.responders.custom_llm import CustomLlm as CustomLlmResponder
+from retold.responders.mind.brain import Brain, Successor
+from retold.responders.mind.tool_runs import ToolRuns
 from retold.responders.mind.variables import CallVariables
-from retold.responders.retell_llm.brain import DEFAULT_MODEL
+from retold.responders.retell_llm.brain import DEFAULT_MODEL, RetellLlmBrain
 from retold.responders.retell_llm.start import retell_llm
 from retold.responders.tools.context import ToolServices
 from retold.responders.unserved import Unserved
 from retold.settings import Settings
 
+WITHOUT_ITS_MODEL: Final = "its language model is not configured on this server"
+OWN_SERVER: Final = "an agent with an LLM server of its own begins calls here, and takes over none"
 WITHOUT_MODEL: Final = "I am sorry, this server has no language model for me to think with yet. Goodbye."
 
 log = structlog.stdlib.get_logger()
@@ -52,24 +64,63 @@ class Minds:
             case None:
                 return self._custom_llm(parts)
             case Llm() as llm:
-                model = (llm.models.primary or DEFAULT_MODEL).model
-                if not self._models.serves(model):
-                    return _without_model(model)
                 variables = _variables(parts, llm.default_dynamic_variables)
-                return retell_llm(llm, self._models.for_call(llm.models.backup), variables, self._services)
+                make = partial(retell_llm, llm, self._models.for_call(llm.models.backup))
+                models = llm.models
             case WholeFlow(flow=flow, components=components):
-                model = (flow.models.primary or DEFAULT_MODEL).model
-                if not self._models.serves(model):
-                    return _without_model(model)
-                speaks_with = self._models.for_call(flow.models.backup)
                 variables = _variables(parts, flow.default_dynamic_variables)
-                return conversation_flow(flow, components, parts.agent, speaks_with, variables, self._services)
+                make = partial(
+                    conversation_flow, flow, components, parts.agent, self._models.for_call(flow.models.backup)
+                )
+                models = flow.models
+        missing = self.lacks(models)
+        if missing is not None:
+            return _without_model(missing)
+        return make(variables, self._services, partial(_HandingOver, self, parts, variables))
+
+    def lacks(self, models: ModelSettings) -> str | None:
+        """Which model of an agent is not configured here; None when it is."""
+        name = (models.primary or DEFAULT_MODEL).model
+        return None if self._models.serves(name) else name
+
+    def begin(self, agent: Agent, engine: Engine, one: "_HandingOver") -> Brain:
+        """The brain of an agent that takes over, where it begins: what the conversation found out stays."""
+        one.variables.zone = agent.timezone or DEFAULT_ZONE
+        match engine:
+            case Llm() as llm:
+                one.variables.defaults = llm.default_dynamic_variables or {}
+                one.variables.enter_state(llm.starting_state or "")
+                model = self._models.for_call(llm.models.backup)
+                return RetellLlmBrain(llm, model, one.variables, one.runs, self._services, one)
+            case WholeFlow(flow=flow, components=components):
+                one.variables.defaults = flow.default_dynamic_variables or {}
+                model = self._models.for_call(flow.models.backup)
+                whole = FlowMap(flow, components)
+                return FlowBrain(whole, agent, model, one.variables, one.runs, self._services, take_over=one)
 
     def _custom_llm(self, parts: CallParts) -> Responder:
         engine = parts.agent.response_engine
         assert isinstance(engine, CustomLlm)  # noqa: S101 - calls with another engine have read what it names
         url = engine.llm_websocket_url
         return CustomLlmResponder(url, parts.record().call, self._outbound, self._settings, self._clock)
+
+
+@dataclass(frozen=True, slots=True)
+class _HandingOver:
+    """A TakeOver: hands one call over from agent to agent."""
+
+    minds: Minds
+    parts: CallParts
+    variables: CallVariables
+    runs: ToolRuns
+
+    async def __call__(self, swap: AgentSwap | AgentSwapNode) -> Successor | str:
+        found = await self.parts.next_agent(swap)
+        if found.engine is None:
+            return OWN_SERVER
+        if self.minds.lacks(found.engine.models):
+            return WITHOUT_ITS_MODEL
+        return Successor(found.change, partial(self.minds.begin, found.agent, found.engine, self))
 
 
 def _without_model(name: str) -> Responder:

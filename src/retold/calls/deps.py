@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from retold.calls.engines import Engine
+from retold.calls.engines import Engine, NextAgent
 from retold.calls.finish import Archive
 from retold.calls.live import LiveCalls, Steerable
 from retold.clock import CallClock, Clock
 from retold.domain.agent import Agent
 from retold.domain.call import CallRecord
+from retold.domain.flow_nodes import AgentSwapNode
+from retold.domain.llm_tools import AgentSwap
 from retold.engine.rules import Rules
 from retold.engine.timeline import Timeline
 from retold.ports import Responder, Tape, Transport, Voices, VoiceSettings
@@ -56,6 +58,8 @@ class CallParts:
     engine: Engine | None
     """What the agent's response engine names; None for the customer's own."""
     clock: CallClock
+    next_agent: Callable[[AgentSwap | AgentSwapNode], Awaitable[NextAgent]]
+    """Looks up who goes on with the call after a swap. Raises NotFound, InvalidRequest and StorageError."""
 
 
 @dataclass(frozen=True, slots=True)

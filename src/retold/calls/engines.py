@@ -7,8 +7,10 @@ from retold.domain.agent import Agent
 from retold.domain.call_request import AgentOverride
 from retold.domain.flow import Flow, SharedComponent
 from retold.domain.llm import Llm
+from retold.domain.llm_models import ModelSettings
 from retold.domain.response_engine import ConversationFlow, CustomLlm
 from retold.ids import OrgId
+from retold.ports import ChangeAgent
 from retold.storage.store import Store
 
 
@@ -19,8 +21,24 @@ class WholeFlow:
     flow: Flow
     components: Mapping[str, SharedComponent]
 
+    @property
+    def models(self) -> ModelSettings:
+        """Which models it speaks with."""
+        return self.flow.models
+
 
 Engine = Llm | WholeFlow
+
+
+@dataclass(frozen=True, slots=True)
+class NextAgent:
+    """An agent that is to go on with a call."""
+
+    agent: Agent
+    engine: Engine | None
+    """What runs it; None for an LLM server of the customer's own."""
+    change: ChangeAgent
+    """What the conversation is to be told."""
 
 
 async def engine_of(store: Store, org_id: OrgId, agent: Agent, override: AgentOverride | None = None) -> Engine | None:

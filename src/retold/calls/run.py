@@ -1,22 +1,28 @@
 """One joined call from its first to its last moment."""
 
+from collections.abc import Awaitable
+
 import anyio
 from structlog.contextvars import bound_contextvars
 from structlog.stdlib import get_logger
 
 from retold.calls.call_agent import CallAgent, call_agent
 from retold.calls.deps import CallParts, Deps, Session
+from retold.calls.engines import NextAgent
 from retold.calls.finish import end_unjoined, finish
 from retold.calls.live import RETRY_MS, Course, LiveCall
+from retold.calls.next_agent import next_agent
 from retold.calls.speech_of import language_of, voice_of
 from retold.clock import CallClock
 from retold.crash import crash_point
 from retold.domain.call import CallRecord
+from retold.domain.flow_nodes import AgentSwapNode
+from retold.domain.llm_tools import AgentSwap
 from retold.domain.reasons import CallStatus, DisconnectionReason, reason_for
 from retold.engine.rules import rules_for
 from retold.engine.timeline import CallConnected, EndIntended, Timeline
 from retold.errors import RecognitionFailed, RetoldError, StorageBroken, StorageError
-from retold.ids import CallId
+from retold.ids import CallId, OrgId
 from retold.ports import Transport
 from retold.storage.store import with_call
 from retold.storage.tape import NullTape, SpoolTape
@@ -133,11 +139,15 @@ def _session(one: Conversation) -> Session:
     deps, who, live = one.deps, one.who, one.live
     if isinstance(who, RetoldError):
         raise who
-    agent = who.agent
+    agent, clock, org_id = who.agent, one.clock, OrgId(one.record.org_id)
+
+    def another(swap: AgentSwap | AgentSwapNode) -> Awaitable[NextAgent]:
+        return next_agent(deps, org_id, swap, now_ms=clock.now_ms())
+
     session = deps.session(
         transport=live.transport,
         voices=deps.voices,
-        responder=deps.responder(CallParts(lambda: live.record, agent, who.engine, one.clock)),
+        responder=deps.responder(CallParts(lambda: live.record, agent, who.engine, clock, another)),
         timeline=one.timeline,
         tape=one.tape,
         clock=one.clock,

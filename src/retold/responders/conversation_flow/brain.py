@@ -30,7 +30,6 @@ from retold.domain.flow_steps import Awaits, Walk
 from retold.domain.flow_tools import tool_at, tools_of
 from retold.domain.flow_walk import step
 from retold.domain.llm_models import PrimaryModel
-from retold.domain.llm_tools import AgentSwap
 from retold.domain.tool_specs import spec_of
 from retold.domain.transcript import Utterance
 from retold.errors import FlowStuck, ModelFailed
@@ -39,6 +38,7 @@ from retold.ports import ChangeRules, LanguageModel, NodeEntered, Traffic
 from retold.responders.conversation_flow.node_run import NodeRun
 from retold.responders.conversation_flow.rules import rules_at
 from retold.responders.mind.asking import ask
+from retold.responders.mind.brain import TakeOver
 from retold.responders.mind.floor import heard_words
 from retold.responders.mind.tool_runs import Kit, ToolRuns
 from retold.responders.mind.toolbox import Toolbox
@@ -50,7 +50,6 @@ from retold.responders.tools.result import EndsCall, ToolResult
 MAX_ROUNDS: Final = 8
 """Of tools in one turn of a subagent; after these the model is offered none and has to speak."""
 NO_ARGUMENTS: Final = "It could not be said from the conversation with what to use this tool."
-NO_SWAP: Final = "This server cannot hand the call over to another agent."
 DEFAULT_MODEL: Final = PrimaryModel(model="gpt-4.1")
 """Of a flow that names none."""
 BEGIN: Final = ("begin", "Begin")
@@ -70,6 +69,7 @@ class FlowBrain:
     services: ToolServices
     start: Path | None = None
     """Where the call begins instead of where the flow does."""
+    take_over: TakeOver | None = None
     walk: Walk = field(default_factory=Walk)
     _pending: deque[s.Want] = field(default_factory=deque[s.Want])
     _choice: str | None = None
@@ -101,7 +101,7 @@ class FlowBrain:
             self.walk, wants = step(self.flow, self.walk, event, self.variables.now().value)
             self._pending.extend(wants)
             await self._perform(turn)
-            event = await self._next_event(turn)
+            event = None if self.runs.has_successor else await self._next_event(turn)
         # What tools gave meanwhile is in the conversation; nobody has to be told of it by a turn of its own.
         self.runs.dialogue(turn)
 
@@ -116,6 +116,9 @@ class FlowBrain:
         return self._has_failed or heard_words(said, last.response_id, last.interrupt_id) == 0
 
     def _first_event(self, turn: Turn, *, is_unheard: bool) -> s.Event | None:
+        if self.walk.awaits is Awaits.BEGIN and turn.cause is not Cause.OPENING:
+            # It takes over a call that goes on.
+            return s.Began(self.start, is_caller_first=False)
         match turn.cause:
             case Cause.OPENING:
                 return s.Began(self.start, is_caller_first=self.flow.flow.start_speaker == "user")
@@ -234,7 +237,7 @@ class FlowBrain:
             if any(isinstance(effect, EndsCall) for effect in used.effects):
                 turn.ends_call = True
                 return
-            if not used.is_to_go_on:
+            if self.runs.has_successor or not used.is_to_go_on:
                 return
 
     async def _choose(self, want: s.Choose, turn: Turn) -> str | None:
@@ -261,8 +264,6 @@ class FlowBrain:
         if use is None:
             use = ToolUse(new_tool_use_id(), tool.name, "{}")
             run = self.runs.settle(use, ToolResult(NO_ARGUMENTS, successful=False), kind=tool.type)
-        elif isinstance(tool, AgentSwap):
-            run = self.runs.settle(use, ToolResult(NO_SWAP, successful=False), kind=tool.type)
         else:
             run = self.runs.start(tool, use, turn.items, self._kit(want.path))
         if not isinstance(node, ActingNode) or node.wait_for_result:
@@ -285,7 +286,13 @@ class FlowBrain:
 
     def _kit(self, path: Path) -> Kit:
         mcps = tuple(self.flow.mcps(path[:-1]).values())
-        return Kit(model=self.model, primary=self._primary(path), services=self.services, mcps=mcps)
+        return Kit(
+            model=self.model,
+            primary=self._primary(path),
+            services=self.services,
+            mcps=mcps,
+            take_over=self.take_over,
+        )
 
     @property
     def _is_strict(self) -> bool:

@@ -10,15 +10,17 @@ newer one is wanted, or when the caller has stopped the agent in the middle of i
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 from structlog.stdlib import get_logger
 
+from retold.domain.dialogue import SystemText
 from retold.domain.transcript import TranscriptItem
 from retold.errors import ModelFailed, ModelLost
 from retold.ports import Act, ReplyKind, ReplyWanted, Traffic, TranscriptChanged
 from retold.ports import Turn as TurnOf
+from retold.responders.mind.brain import Brain
 from retold.responders.mind.floor import Floor, heard_words
 from retold.responders.mind.outbox import Outbox
 from retold.responders.mind.tool_runs import ToolRuns
@@ -28,19 +30,11 @@ TROUBLE: Final = "I am sorry, I have trouble answering right now. Please say tha
 GOODBYE: Final = "I am sorry, I cannot go on because of a technical problem. Goodbye."
 MAX_FAILURES: Final = 3
 """Turns in a row without an answer of the model after which the call ends."""
+MAX_BRAINS: Final = 4
+"""In one turn: agents that only hand the call on to each other say nothing."""
+TAKEN_OVER: Final = "You have just taken over this call from another agent. Go on with the conversation."
 _SPOKEN_TIMEOUT_S: Final = 15.0
 """Longest wait for the last sentence to be heard."""
-
-
-class Brain(Protocol):
-    """Decides what is said and done."""
-
-    async def take(self, turn: Turn) -> None:
-        """Say and do what this turn is for, from its beginning to its end. Raises ModelFailed.
-
-        Cancelled when the turn is void: what the caller did not hear was not said.
-        """
-        ...
 
 
 class Mind:
@@ -145,7 +139,7 @@ class Mind:
         self._turn = turn
         try:
             with anyio.CancelScope() as self._scope:
-                await self._brain.take(turn)
+                await self._take(turn)
             if self._scope.cancel_called:
                 return
             self._failures = 0
@@ -161,6 +155,22 @@ class Mind:
             self._turn = None
         turn.finish()
         self._floor.spoke(turn, anyio.current_time())
+
+    async def _take(self, turn: Turn) -> None:
+        """Have the brain take the turn; one that hands the call over leaves the rest to the one that takes over."""
+        self._hand_over(turn)  # as a tool of a turn that is void may have said
+        for _ in range(MAX_BRAINS):
+            await self._brain.take(turn)
+            if not self._hand_over(turn):
+                return
+
+    def _hand_over(self, turn: Turn) -> bool:
+        successor = self._tools.take_successor()
+        if successor is not None:
+            self._outbox.put(successor.change)
+            self._brain = successor.begin()
+            turn.added.append(SystemText(TAKEN_OVER))
+        return successor is not None
 
     def _report(self, failure: ModelFailed) -> None:
         get_logger().warning("model_failed", error=str(failure), in_a_row=self._failures)

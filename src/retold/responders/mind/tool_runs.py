@@ -17,13 +17,14 @@ from retold.domain.llm_models import PrimaryModel
 from retold.domain.llm_tools import AgentSwap, EndCall, Tool
 from retold.domain.transcript import ToolCallInvocation, ToolCallResult, TranscriptItem
 from retold.ports import LanguageModel, ModelUsed, ToolInvoked, ToolReturned
+from retold.responders.mind.brain import Successor, TakeOver
 from retold.responders.mind.messages import dialogue_of
 from retold.responders.mind.outbox import Outbox
 from retold.responders.mind.turn import Turn
 from retold.responders.mind.variables import CallVariables
 from retold.responders.tools.context import ToolContext, ToolServices
 from retold.responders.tools.mcp_sessions import McpSessions
-from retold.responders.tools.result import ToolResult
+from retold.responders.tools.result import SwapsAgent, ToolResult
 from retold.responders.tools.run import run_tool
 
 UNREADABLE = "The arguments are not a JSON object. Use the tool again with arguments that are."
@@ -38,6 +39,7 @@ class Kit:
     primary: PrimaryModel
     services: ToolServices
     mcps: Sequence[Mcp] = ()
+    take_over: TakeOver | None = None
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class ToolRuns:
         self._on_result: Callable[[], None] = lambda: None
         self._ledger: list[ToolCallInvocation | ToolCallResult] = []
         self._unshown: set[str] = set()
+        self._successor: Successor | None = None
 
     def attach(self, tasks: TaskGroup, on_result: Callable[[], None]) -> None:
         """Run tools in this task group from now on, and say when one has given its result."""
@@ -68,12 +71,22 @@ class ToolRuns:
 
     def detach(self) -> None:
         """Run no more tools: nobody waits for them."""
-        self._tasks, self._on_result = None, lambda: None
+        self._tasks, self._on_result, self._successor = None, lambda: None, None
 
     @property
     def has_news(self) -> bool:
         """Whether a tool gave a result that the agent is to talk about, and no model was shown it."""
         return bool(self._unshown)
+
+    @property
+    def has_successor(self) -> bool:
+        """Whether another agent is to go on with the call."""
+        return self._successor is not None
+
+    def take_successor(self) -> Successor | None:
+        """Who is to go on with the call, once; whatever becomes of the turn in which a tool said so."""
+        successor, self._successor = self._successor, None
+        return successor
 
     def start(self, tool: Tool, use: ToolUse, transcript: Sequence[TranscriptItem], kit: Kit) -> Run:
         """Run a tool; the transcript is that of the turn it is used in."""
@@ -90,6 +103,7 @@ class ToolRuns:
             services=kit.services,
             mcps=kit.mcps,
             mcp_sessions=self._mcp_sessions,
+            take_over=kit.take_over,
         )
         assert self._tasks is not None  # noqa: S101 - turns are taken inside the task group only
         self._tasks.start_soon(self._run, run, tool, context)
@@ -129,7 +143,7 @@ class ToolRuns:
         except Exception:  # noqa: BLE001 - the border of a tool: whatever is wrong with it, the conversation goes on
             get_logger().exception("tool_failed", tool=tool.name, type=tool.type)
             result = ToolResult(FAILED, successful=False)
-        self._finish(run, result, is_news=speaks_after(tool))
+        self._finish(run, result, is_news=speaks_after(tool, result))
 
     def _finish(self, run: Run, result: ToolResult, *, is_news: bool) -> None:
         for part in result.used:
@@ -140,11 +154,15 @@ class ToolRuns:
         self._ledger.append(ToolCallResult(run.use.id, result.shown, result.successful))
         if is_news:
             self._unshown.add(run.use.id)
+        if isinstance(result.effect, SwapsAgent):
+            self._successor = result.effect.successor
         run.result = result
         run.done.set()
         self._on_result()
 
 
-def speaks_after(tool: Tool) -> bool:
-    """Whether the agent is to go on speaking by what the tool gave."""
-    return not isinstance(tool, EndCall | AgentSwap) and getattr(tool, "speak_after_execution", None) is not False
+def speaks_after(tool: Tool, result: ToolResult) -> bool:
+    """Whether the agent is to go on speaking by what the tool gave; also when nobody else does in its place."""
+    if isinstance(tool, AgentSwap):
+        return not result.successful
+    return not isinstance(tool, EndCall) and getattr(tool, "speak_after_execution", None) is not False

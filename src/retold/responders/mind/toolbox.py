@@ -48,11 +48,11 @@ class Toolbox:
         said = answer.text + await self._speak_meanwhile(turn, tools, answer, request)
         for run in runs:
             await run.done.wait()
-        results = [run.result for run in runs if run.result is not None]
+        results = [run.result for run in runs if run.result is not None]  # all have one by now
         turn.used_tools(said, answer.tool_uses, [result.shown for result in results])
         return Used(
             tuple(result.effect for result in results if result.effect is not None),
-            any(tool is None or speaks_after(tool) for tool in tools),
+            any(tool is None or speaks_after(tool, result) for tool, result in zip(tools, results, strict=True)),
         )
 
     def _start(self, turn: Turn, tool: Tool | None, use: ToolUse) -> Run:

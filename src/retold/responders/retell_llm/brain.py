@@ -10,6 +10,7 @@ from retold.domain.llm import Llm
 from retold.domain.llm_models import PrimaryModel
 from retold.ports import LanguageModel, StateEntered
 from retold.responders.mind.asking import ask
+from retold.responders.mind.brain import TakeOver
 from retold.responders.mind.tool_runs import Kit, ToolRuns
 from retold.responders.mind.toolbox import Toolbox, Used
 from retold.responders.mind.turn import Cause, Turn
@@ -40,6 +41,7 @@ class RetellLlmBrain:
     variables: CallVariables
     runs: ToolRuns
     services: ToolServices
+    take_over: TakeOver | None = None
 
     async def take(self, turn: Turn) -> None:
         """See Brain."""
@@ -79,7 +81,7 @@ class RetellLlmBrain:
             if any(isinstance(effect, EndsCall) for effect in used.effects):
                 turn.ends_call = True
                 return
-            if not (ways or used.is_to_go_on):
+            if self.runs.has_successor or not (ways or used.is_to_go_on):
                 return
 
     def _request(self, turn: Turn, stage: Stage) -> ModelRequest:
@@ -116,4 +118,10 @@ class RetellLlmBrain:
 
     @property
     def _kit(self) -> Kit:
-        return Kit(model=self.model, primary=self._primary, services=self.services, mcps=self.llm.mcps or ())
+        return Kit(
+            model=self.model,
+            primary=self._primary,
+            services=self.services,
+            mcps=self.llm.mcps or (),
+            take_over=self.take_over,
+        )

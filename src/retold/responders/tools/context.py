@@ -16,6 +16,7 @@ from retold.domain.transcript import TranscriptItem
 from retold.domain.variables import Variables
 from retold.ids import OrgId
 from retold.ports import LanguageModel
+from retold.responders.mind.brain import TakeOver
 from retold.responders.tools.mcp_sessions import ConnectMcp, McpSessions
 
 
@@ -91,3 +92,5 @@ class ToolContext:
     """The MCP servers of the agent."""
     mcp_sessions: McpSessions = field(default_factory=McpSessions)
     """Those of the call that are open."""
+    take_over: TakeOver | None = None
+    """Looks up another agent to hand the call over to."""

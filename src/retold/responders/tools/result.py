@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from retold.domain.dialogue import UsagePart
-from retold.domain.llm_tools import AgentSwap
+from retold.responders.mind.brain import Successor
 
 MAX_CONTENT_CHARS = 15_000
 """Of a tool's result, what the model is shown and the record keeps (Retell's limit)."""
@@ -21,7 +21,7 @@ class EndsCall:
 class SwapsAgent:
     """Another agent is to go on with the call."""
 
-    swap: AgentSwap
+    successor: Successor
 
 
 Effect = EndsCall | SwapsAgent

@@ -16,14 +16,14 @@ from retold.domain.llm_tools import (
     Tool,
     TransferCall,
 )
-from retold.responders.tools import cal, code, custom, extract_dynamic_variable, mcp, sms
+from retold.responders.tools import agent_swap, cal, code, custom, extract_dynamic_variable, mcp, sms
 from retold.responders.tools.context import ToolContext
-from retold.responders.tools.result import EndsCall, SwapsAgent, ToolResult
+from retold.responders.tools.result import EndsCall, ToolResult
 
 NO_TELEPHONE = "There is no telephone line in a {kind} to {do}. Tell the caller, and go on without."
 
 
-async def run_tool(tool: Tool, use: ToolUse, context: ToolContext) -> ToolResult:
+async def run_tool(tool: Tool, use: ToolUse, context: ToolContext) -> ToolResult:  # noqa: PLR0911 - one arm per kind
     """Run a tool as the model asked; whatever goes wrong is a result that the model can act on, never raised."""
     match tool:
         case CodeTool():
@@ -36,6 +36,8 @@ async def run_tool(tool: Tool, use: ToolUse, context: ToolContext) -> ToolResult
             return await sms.run(tool, use, context)
         case McpTool():
             return await mcp.run(tool, use, context)
+        case AgentSwap():
+            return await agent_swap.run(tool, context)
         case _:
             return _run_at_once(tool, use, context)
 
@@ -45,8 +47,6 @@ def _run_at_once(tool: Tool, use: ToolUse, context: ToolContext) -> ToolResult:
     match tool:
         case EndCall():
             return ToolResult("The call ends.", successful=True, effect=EndsCall())
-        case AgentSwap():
-            return ToolResult("Another agent takes over.", successful=True, effect=SwapsAgent(tool))
         case ExtractDynamicVariable():
             return extract_dynamic_variable.run(tool, use)
         case PressDigit():

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from retold.calls.successor import Successor, successor
+from retold.calls.engines import NextAgent
+from retold.calls.next_agent import next_agent
 from retold.domain.llm import Llm
 from retold.domain.llm_request import LlmRequest, create_llm
 from retold.domain.llm_tools import AgentSwap
@@ -35,15 +36,15 @@ BO = make_agent(
 )
 
 
-async def took_over(house: House, *, now_ms: float = 30_000.4, **swap: Any) -> Successor:
+async def took_over(house: House, *, now_ms: float = 30_000.4, **swap: Any) -> NextAgent:
     llm = create_llm(LlmRequest.model_validate({"general_prompt": "Be Bo."}), "llm_bo", 1)
     await house.store.llms.save(DEFAULT_ORG_ID, llm)
     await house.store.agents.save(DEFAULT_ORG_ID, BO)
     asked = {"type": "agent_swap", "name": "to_bo", "agent_id": "agent_bo", "post_call_analysis_setting": "both_agents"}
-    return await successor(house.deps, DEFAULT_ORG_ID, AgentSwap.model_validate(asked | swap), now_ms=now_ms)
+    return await next_agent(house.deps, DEFAULT_ORG_ID, AgentSwap.model_validate(asked | swap), now_ms=now_ms)
 
 
-async def test_the_successor_brings_its_voice_language_and_rules(tmp_path: Path) -> None:
+async def test_the_next_agent_brings_its_voice_language_and_rules(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         one = await took_over(house)
     change, rules = one.change, one.change.rules

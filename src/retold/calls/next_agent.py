@@ -1,11 +1,10 @@
 """The agent that goes on with a call in mid-call (`agent_swap`), and what changes with it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from retold.calls.deps import Deps
-from retold.calls.engines import Engine, engine_of
+from retold.calls.engines import NextAgent, engine_of
 from retold.calls.speech_of import language_of, voice_of
-from retold.domain.agent import Agent
 from retold.domain.flow_nodes import AgentSwapNode
 from retold.domain.llm_tools import AgentSwap
 from retold.ids import OrgId
@@ -16,18 +15,7 @@ MAX_WHOLE_CALL_MS = 7_200_000
 """However often the limit of a call begins anew: two hours, as Retell has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Successor:
-    """Who takes over."""
-
-    agent: Agent
-    engine: Engine | None
-    """What runs it; None for an LLM server of the customer's own."""
-    change: ChangeAgent
-    """What the conversation is to be told."""
-
-
-async def successor(deps: Deps, org_id: OrgId, swap: AgentSwap | AgentSwapNode, *, now_ms: float) -> Successor:
+async def next_agent(deps: Deps, org_id: OrgId, swap: AgentSwap | AgentSwapNode, *, now_ms: float) -> NextAgent:
     """Look up the agent of a swap, by default its latest version; `now_ms` is call time.
 
     Its own engine runs it: an override of the call is for the agent that the call was made with. Raises NotFound when
@@ -48,4 +36,4 @@ async def successor(deps: Deps, org_id: OrgId, swap: AgentSwap | AgentSwapNode, 
         language=None if swap.keep_current_language else language_of(agent),
         rules=rules,
     )
-    return Successor(agent, await engine_of(deps.store, org_id, agent), change)
+    return NextAgent(agent, await engine_of(deps.store, org_id, agent), change)
