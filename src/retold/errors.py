@@ -25,7 +25,7 @@ RetoldError
 |   |-- LlmConnectionLost      keepalive lost and the reconnects used up
 |   |-- LlmRuntimeFailed       the LLM websocket closed with an unexpected code
 |   |-- LlmCorruptPayload      a binary frame from the LLM server
-|   |-- FlowStuck              the agent's flow goes in a circle in which nobody says anything
+|   |-- FlowStuck              the agent's flow goes in a circle without the caller
 |   `-- ModelLost              the language model behind the agent is not configured, or fails again and again
 |-- ModelFailed                a language model gave no whole answer
 |-- UnreadableAudio            an audio file is damaged or of a kind we do not read
@@ -205,7 +205,7 @@ class LlmCorruptPayload(CallFailed):
 
 
 class FlowStuck(CallFailed):
-    """The agent's conversation flow goes in a circle of nodes that say nothing and wait for nobody."""
+    """The agent's conversation flow goes in a circle of nodes that do not wait for the caller."""
 
 
 class ModelLost(CallFailed):

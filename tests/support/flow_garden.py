@@ -39,10 +39,11 @@ def _component(chance: random.Random, name: str) -> dict[str, Any]:
 
 
 def _node(chance: random.Random, number: int, names: list[str], *, is_inner: bool) -> dict[str, Any]:
-    """Every second node talks; the others lead to nodes that do, or to later ones, and so never in a circle."""
+    """Every second node talks; the others lead to nodes that wait for the caller, or to later ones: in no circle."""
     if number % 2 == 0:
         return _talker(chance, number, names, is_inner=is_inner)
-    targets = [*names[::2], *names[number + 1 :], *([None] if is_inner else [])]
+    waiting = [name for place, name in enumerate(names) if place % 2 == 0 and not _may_skip(place, is_inner=is_inner)]
+    targets = [*waiting, *names[number + 1 :], *([None] if is_inner else [])]
     kind = chance.choice(["branch", "function", "background", "extract", "branch" if is_inner else "component"])
     edges = _edges(chance, names[number], targets)
     otherwise = edge(f"{names[number]}-else", chance.choice(targets), "Else")
@@ -65,13 +66,20 @@ def _talker(chance: random.Random, number: int, names: list[str], *, is_inner: b
     )
     if chance.random() < 0.3:
         node["instruction"] = {"type": "static_text", "text": f"This is {names[number]}."}
-    special = chance.choice(["", "", "else_edge", "always_edge", "skip_response_edge"])
-    if special:
-        node[special] = edge(f"{names[number]}-{special}", chance.choice(targets), special)
-    if special == "skip_response_edge":
+    if _may_skip(number, is_inner=is_inner):
         # Where nobody waits for the caller, the way must lead to somebody who does, sooner or later.
-        node["edges"], node[special] = [], edge(f"{names[number]}-skip", chance.choice(names[number + 1 :] or [None]))
+        node["edges"], node["skip_response_edge"] = (
+            [],
+            edge(f"{names[number]}-skip", chance.choice(names[number + 1 :])),
+        )
+    elif special := chance.choice(["", "", "else_edge", "always_edge"]):
+        node[special] = edge(f"{names[number]}-{special}", chance.choice(targets), special)
     return node
+
+
+def _may_skip(number: int, *, is_inner: bool) -> bool:
+    """Whether a node may be left without the caller."""
+    return number % 8 == 6 and not is_inner
 
 
 def _edges(chance: random.Random, node_id: str, targets: list[Any]) -> list[dict[str, Any]]:

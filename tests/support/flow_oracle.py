@@ -7,7 +7,7 @@ from typing import Any
 from retold.domain import flow_steps as s
 
 Path = tuple[str, ...]
-_OPERATORS = {"==": operator.eq, "!=": operator.ne, ">": operator.gt, "<=": operator.le}
+OPERATORS = {"==": operator.eq, "!=": operator.ne, ">": operator.gt, "<=": operator.le}
 _TALKING = {"conversation", "subagent"}
 
 
@@ -96,7 +96,7 @@ class Oracle:
         value = self.variables.get(equation["left"].strip("{}"))
         if value is None:
             return equation["operator"] == "!="
-        return bool(_OPERATORS[equation["operator"]](value, int(equation["right"])))
+        return bool(OPERATORS[equation["operator"]](value, int(equation["right"])))
 
     def _decided(self) -> tuple[Path | None, str] | None:
         """The way by equations, by the model's choice, or by the node's fallback; None when the node stays."""

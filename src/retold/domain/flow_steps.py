@@ -135,7 +135,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The flow goes in a circle in which nobody says anything: these nodes, by name."""
+    """The flow goes in a circle in which nobody listens to the caller: these nodes, by name."""
 
     names: tuple[str, ...]
 
@@ -189,7 +189,7 @@ class Walk:
     cooling: dict[Path, int] = field(default_factory=dict[Path, int])
     """Transitions until a global node may be entered again."""
     passed: tuple[Path, ...] = ()
-    """Nodes entered since anybody said anything."""
+    """Nodes entered since the caller spoke."""
     runs: int = 0
     """Tools run so far."""
     before: "Walk | None" = None

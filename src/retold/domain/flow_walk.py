@@ -34,7 +34,7 @@ from retold.domain.flow_ways import decide, edge_called, fallback
 from retold.domain.variables import Lookup
 
 MAX_PASSED: Final = 100
-"""Nodes that may be entered one after the other while nobody says anything."""
+"""Nodes that may be entered one after the other without a word of the caller."""
 MAX_RETURNS: Final = 32
 """Global nodes entered from within each other that are gone back from; older ones are forgotten."""
 
@@ -68,7 +68,7 @@ class _Steps:
             case s.CallerSilent():
                 self._caller_silent()
             case s.AgentSpoke():
-                self._agent_spoke(event)
+                self._agent_spoke()
             case s.Chosen():
                 self._chosen(event)
             case s.ToolDone():
@@ -112,11 +112,9 @@ class _Steps:
         if self.walk.awaits in {Awaits.CALLER, Awaits.SPEECH}:
             self._speak(is_first=False, is_reminder=True)
 
-    def _agent_spoke(self, event: s.AgentSpoke) -> None:
-        if event.has_words:
-            self.walk = replace(self.walk, passed=())
-        node = self._flow.node(self.walk.path) if self.walk.path else None
+    def _agent_spoke(self) -> None:
         if self.walk.awaits is Awaits.SPEECH_TO_GO_ON:
+            node = self._flow.node(self.walk.path)
             if isinstance(node, TalkingNode) and node.skip_response_edge:
                 self._follow(node.skip_response_edge)
             else:

@@ -61,7 +61,7 @@ def _event(chance: random.Random, walk: Walker, oracle: Oracle) -> s.Event:
 
 
 EVENTS = st.one_of(
-    st.sampled_from([SPOKE, SPOKE, SAID, SAID, SILENT, CUT_OFF, s.AgentSpoke(has_words=False), s.Began()]),
+    st.sampled_from([SPOKE, SPOKE, SAID, SAID, SILENT, CUT_OFF, s.Began()]),
     st.builds(s.Chosen, st.sampled_from([None, "1", "2", "9"])),
     st.builds(s.ToolDone, st.integers(0, 5), st.booleans()),
 )

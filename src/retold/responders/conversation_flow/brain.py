@@ -79,8 +79,6 @@ class FlowBrain:
     """Whether the last turn was given up before its end."""
     _has_failed: bool = False
     """Whether it was the model that failed."""
-    _has_words: bool = False
-    """Whether the node that spoke last had anything to say."""
     _rules: ChangeRules | None = None
 
     async def take(self, turn: Turn) -> None:
@@ -134,10 +132,10 @@ class FlowBrain:
         """Wait for what the walk waits for; None when that is the caller."""
         match self.walk.awaits:
             case Awaits.SPEECH:
-                return s.AgentSpoke(self._has_words)
+                return s.AgentSpoke()
             case Awaits.SPEECH_TO_GO_ON:
                 await turn.until_heard()
-                return s.AgentSpoke(self._has_words)
+                return s.AgentSpoke()
             case Awaits.CHOICE:
                 return s.Chosen(self._choice)
             case Awaits.TOOL:
@@ -192,7 +190,7 @@ class FlowBrain:
             case s.Wait():
                 pass
             case s.GiveUp(names=names):
-                raise FlowStuck(f"the flow goes in a circle in which nobody says anything: {', '.join(names)}")
+                raise FlowStuck(f"the flow goes in a circle in which the caller is not waited for: {', '.join(names)}")
             case _:
                 assert_never(want)
 
@@ -208,13 +206,11 @@ class FlowBrain:
 
     async def _speak(self, want: s.SayText | s.SayByPrompt, turn: Turn) -> None:
         turn.pause()
-        spoken_before = turn.spoken
         if isinstance(want, s.SayByPrompt):
             await self._talk(want, turn)
         elif text := self.variables.now().fill(want.text).strip():
             turn.say(text)
             turn.added.append(AgentText(text))
-        self._has_words = turn.spoken.strip() != spoken_before.strip()
         turn.pause()
 
     async def _talk(self, want: s.SayByPrompt, turn: Turn) -> None:
