@@ -16,6 +16,8 @@ def garden(seed: int) -> dict[str, Any]:
     nodes = [_node(chance, number, _names("n", SIZE), is_inner=False) for number in range(SIZE - 2)]
     for number in (10, 20, 30):
         nodes[number] |= _global(chance, number)
+    # One can be reached whatever the variables are.
+    nodes[10]["global_node_setting"]["condition"] = {"type": "prompt", "prompt": "global10"}
     parts = [_component(chance, name) for name in ("left", "right")]
     return flow(*nodes, end(f"n{SIZE - 2}"), end(f"n{SIZE - 1}"), tools=[TOOL], components=parts)
 

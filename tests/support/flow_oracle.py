@@ -128,7 +128,8 @@ class Oracle:
     def _next(self) -> tuple[Path, str]:
         if not self.last:
             return self.start, "normal"
-        if self.node()["type"] == "component" and self.last == self.place:
+        is_entered = self.last == self.place and self.transitions[-1].kind != "global_go_back"
+        if self.node()["type"] == "component" and is_entered:
             inner = (*self.place, next(iter(self.nodes(self.place))))
             return inner, "normal"
         while True:
