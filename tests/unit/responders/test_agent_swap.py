@@ -64,6 +64,18 @@ async def test_the_other_agent_goes_on_in_the_same_breath_and_from_then_on() -> 
     assert {"tool_call_invocation: to_bo", f"tool_call_result: {TAKES_OVER}"} < set(one.roles())
 
 
+async def test_who_takes_over_the_opening_does_not_begin_the_call_again() -> None:
+    async def waiting() -> Llm:
+        return llm_of(begin_message="Bo here.", start_speaker="user", general_prompt="Be Bo.")
+
+    opens = {"when": {"offered": "to_bo"}, "steps": [{"say": "One moment. "}, {"use": "to_bo"}]}
+    ada = llm_of(general_prompt="Be Ada.", general_tools=[TO_BO])
+    one = thinking(ada, opens, BO_BEGINS, others={"agent_bo": waiting})
+    one.call.user_hangs_up(at_s=6)
+    await one.call.run()
+    assert one.call.lines() == ["agent: One moment. A table, of course."]
+
+
 async def gone() -> Llm:
     raise NotFound("there is no agent agent_bo")
 

@@ -170,6 +170,9 @@ class Mind:
             self._outbox.put(successor.change)
             self._brain = successor.begin()
             turn.added.append(SystemText(TAKEN_OVER))
+            if turn.cause is Cause.OPENING:
+                # The call has been opened; who takes over neither begins it again nor waits for the caller.
+                turn.cause = Cause.ANSWER
         return successor is not None
 
     def _report(self, failure: ModelFailed) -> None:
