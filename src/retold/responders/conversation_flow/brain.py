@@ -30,6 +30,7 @@ from retold.domain.flow_steps import Awaits, Walk
 from retold.domain.flow_tools import tool_at, tools_of
 from retold.domain.flow_walk import step
 from retold.domain.llm_models import PrimaryModel
+from retold.domain.llm_tools import McpTool
 from retold.domain.tool_specs import spec_of
 from retold.domain.transcript import Utterance
 from retold.errors import FlowStuck, ModelFailed
@@ -252,7 +253,8 @@ class FlowBrain:
         tool = tool_at(self.flow, want.path)
         spec = spec_of(tool, fill, is_strict=self._is_strict)
         use: ToolUse | None = ToolUse(new_tool_use_id(), tool.name, "{}")
-        if spec.parameters.get("properties"):
+        # What a tool of an MCP server takes is not told in the flow: the model gives what it can.
+        if spec.parameters.get("properties") or isinstance(tool, McpTool):
             request = self._request(want.path, arguments_prompt(self.flow, want.path, tool.name, fill), turn)
             request = replace(request, tools=(spec,), must_use=tool.name)
             answer = await ask(self.model, request, turn, is_silent=True)
@@ -270,9 +272,10 @@ class FlowBrain:
 
     def _request(self, path: Path, prompt: str, turn: Turn) -> ModelRequest:
         primary = self._primary(path)
+        system = (SystemText(prompt),) if prompt else ()
         return ModelRequest(
             model=primary.model,
-            messages=(SystemText(prompt), *self.runs.dialogue(turn)),
+            messages=(*system, *self.runs.dialogue(turn)),
             temperature=self.flow.flow.models.temperature,
             tier=primary.tier,
         )

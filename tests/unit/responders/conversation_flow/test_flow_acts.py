@@ -7,7 +7,7 @@ import pytest
 from retold.domain.reasons import DisconnectionReason
 from support.flow_calls import STAY, at, choose, flow_call, held, says
 from support.flow_walks import function, when
-from support.flows import PROMPT, SWAP, TOOL, component, component_node, edge, end, flow, talk
+from support.flows import MCP, PROMPT, SWAP, TOOL, component, component_node, edge, end, flow, talk
 from support.minds import SlowHttp
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
@@ -82,6 +82,21 @@ async def test_code_that_fails_is_for_the_edges_to_judge() -> None:
     node = code | {"edges": [edge("p", "good", "it worked")], "else_edge": edge("x", "bad", "Else")}
     one = flow_call(after(node, done("good", "Good."), done("bad", "Bad.")), STAY)
     assert (await held(one, (3, "add it up.")))[-2:] == ["sum > bad", "agent: Bad."]
+
+
+async def test_a_tool_of_an_mcp_server_is_given_what_the_model_finds() -> None:
+    node = {"id": "look", "type": "mcp", "mcp_id": "files", "mcp_tool_name": "read", "wait_for_result": True}
+    node |= {"else_edge": edge("x", "done", "Else")}
+    read = {"when": {"offered": "read"}, "steps": [{"use": "read", "arguments": {"path": "menu"}}]}
+    one = flow_call(after(node, done("done", "I cannot see it."), mcps=[MCP]), read)
+    story = await held(one, (3, "the menu please."))
+    assert story[4] == 'read({"path": "menu"})'
+    assert story[-2:] == ["look > done", "agent: I cannot see it."]
+
+
+async def test_an_instruction_may_be_empty() -> None:
+    one = flow_call(flow(talk("a", instruction={"type": "prompt", "text": ""})), {"steps": [{"say": "Hello."}]})
+    assert await held(one, until_s=4) == ["begin > a", "agent: Hello."]
 
 
 async def test_a_subagent_uses_its_tools_and_may_end_the_call() -> None:
