@@ -5,8 +5,8 @@ Start a server with a model behind it (docs/how-to/choose-your-model.md), then t
     RETOLD_LLM__BASE_URL=http://127.0.0.1:11434/v1 RETOLD_LLM__MODEL=qwen3:8b retold serve
     RETOLD_API_KEY=... python examples/flow_agent.py
 
-It makes the flow and the agent, and prints the agent's id. Without a model,
-`python -m retold.demo.model_server --script examples/flow_model.json` plays one.
+It makes the flow and the agent, and prints the agent's id. `python examples/try_it.py flow` does all this
+and places a call.
 """
 
 import argparse
