@@ -128,7 +128,8 @@ def mind_of(
 
         return look_up
 
-    return retell_llm(llm, model, variables, services, take_over)
+    # What looks up others names itself, which only the cycle collector frees.
+    return retell_llm(llm, model, variables, services, take_over if others else None)
 
 
 def thinking(

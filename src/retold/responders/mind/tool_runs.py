@@ -143,6 +143,10 @@ class ToolRuns:
         except Exception:  # noqa: BLE001 - the border of a tool: whatever is wrong with it, the conversation goes on
             get_logger().exception("tool_failed", tool=tool.name, type=tool.type)
             result = ToolResult(FAILED, successful=False)
+        except anyio.get_cancelled_exc_class():
+            # The task ends here either way, with its call. Raised further, the error would keep the call in memory, as
+            # in the session's guard.
+            return
         self._finish(run, result, is_news=speaks_after(tool, result))
 
     def _finish(self, run: Run, result: ToolResult, *, is_news: bool) -> None:
