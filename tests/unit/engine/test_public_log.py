@@ -117,6 +117,13 @@ def test_the_time_of_tools_is_a_part_of_its_own() -> None:
     )
 
 
+def test_what_was_not_measured_is_no_part() -> None:
+    asked, *_, started = turn(speech_end_ms=1000)
+    assert texts(asked, started)[-1] == (
+        "turn latency (response 1): e2e 720 ms = endpointing and asr 400; slowest: endpointing and asr"
+    )
+
+
 def test_a_reply_to_nothing_has_no_turn_latency() -> None:
     assert texts(*turn(speech_end_ms=None))[-1] == "agent starts speaking (response 1)"
     assert texts(t.ReplyStarted(at_ms=5, response_id=0)) == ["agent starts speaking (response 0)"]
