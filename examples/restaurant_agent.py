@@ -6,8 +6,8 @@ Start a server with a model behind it (docs/how-to/choose-your-model.md) that ma
         RETOLD_ALLOW_PRIVATE_HOSTS=127.0.0.1:8092 retold serve
     RETOLD_API_KEY=... python examples/restaurant_agent.py
 
-It makes the agent, prints its id, and answers its tools until it is interrupted. `python examples/try_it.py restaurant` does all this
-and places a call.
+It makes the agent, prints its id, and answers its tools until it is interrupted.
+`python examples/try_it.py restaurant` does all this and places a call.
 """
 
 import argparse
