@@ -1,17 +1,23 @@
 """The body as the client sent it, beside the model made of it: what was ignored is said in a header."""
 
+import warnings
 from collections.abc import Callable, Coroutine
 from itertools import islice
 from typing import Annotated, Any
 
+import anyio.to_thread
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 
 from retold.api.context import MAX_WARNINGS, warn
 from retold.api.idempotency import once
 from retold.api.limits import JSON_KEY
 from retold.api.validation import ignored_fields, ignored_warning
+
+# FastAPI silences it where it makes at start what checks a body; ours is made when first needed (RequestModel).
+warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
 
 
 class _ParsedRequest(Request):
@@ -28,11 +34,20 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, given a request that knows its body."""
         handle = super().get_route_handler()
+        model = None if self.body_field is None else self.body_field.field_info.annotation
 
         async def handle_parsed(request: Request) -> Response:
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                await made(model)
             return await once(_ParsedRequest(request.scope, request.receive), handle)
 
         return handle_parsed
+
+
+async def made(model: type[BaseModel]) -> None:
+    """Have what checks this model made, off the event loop: for a large one it takes a tenth of a second, once."""
+    if not model.__pydantic_complete__:
+        await anyio.to_thread.run_sync(model.model_rebuild)
 
 
 async def sent_json(request: Request) -> Any:

@@ -14,7 +14,8 @@ class RequestModel(BaseModel):
     One thing is coerced: JSON knows one kind of number, and clients in many languages write the integer 50 as 50.0.
     """
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+    # Most are parts of others and never checked alone, and what checks one takes memory: it is made when first needed.
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
     _integers: ClassVar[frozenset[str]] = frozenset()
 

@@ -102,6 +102,9 @@ class FlowPart(ModelPart):
 class AgentOverride(RequestModel):
     """Settings for this call only; the stored agent stays as it is."""
 
+    # It is read when a call starts.
+    model_config = ConfigDict(defer_build=False)
+
     agent: AgentPart | None = None
     retell_llm: LlmPart | None = None
     conversation_flow: FlowPart | None = None
