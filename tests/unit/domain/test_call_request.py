@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from retold.domain.call_request import AgentOverride, PhoneCallRequest, WebCallRequest, with_override
+from retold.domain.flow_request import NewFlow, create_flow
 from retold.errors import InvalidRequest
+from support.flows import flow, talk
 from support.stored import make_agent
 
 NUMBERS = {"from_number": "+14157774444", "to_number": "+12137774445"}
@@ -118,3 +120,12 @@ def test_sip_headers_that_would_break_a_message_are_refused(headers: Any) -> Non
 def test_sip_headers_are_kept() -> None:
     request = PhoneCallRequest.model_validate({**NUMBERS, "custom_sip_headers": {"X-Customer": "Ann, 7"}})
     assert request.custom_sip_headers == {"X-Customer": "Ann, 7"}
+
+
+def test_an_override_changes_the_flow_of_one_call() -> None:
+    stored = create_flow(NewFlow.model_validate(flow(talk("hello"))), "flow_1", 1)
+    wanted = override(conversation_flow={"start_speaker": "user", "model_temperature": 0.25})
+    assert wanted.conversation_flow is not None
+    changed = wanted.conversation_flow.applied_to(stored)
+    assert (changed.start_speaker, changed.models.temperature) == ("user", 0.25)
+    assert (changed.conversation_flow_id, changed.nodes) == ("flow_1", stored.nodes)
