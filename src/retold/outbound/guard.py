@@ -98,7 +98,7 @@ async def dial_address(address: str, port: int) -> socket.socket:
     try:
         tcp.setblocking(False)
         await asyncio.get_running_loop().sock_connect(tcp, (address, port))
-    except BaseException:
+    except BaseException:  # raised again: also who is cancelled leaves no connection open
         tcp.close()
         raise
     return tcp

@@ -103,7 +103,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             connection = httpcore2.AsyncHTTP11Connection(httpcore2.URL(target.web_url).origin, stream)
             try:
                 answer = await connection.handle_async_request(_in_terms_of_httpcore2(request, target))
-            except BaseException:
+            except BaseException:  # raised again: also who is cancelled leaves no connection open
                 stream.abort()
                 raise
         return httpx2.Response(
@@ -144,7 +144,7 @@ class _Stream(httpcore2.AsyncNetworkStream):
         try:
             name = host if line.tls else None
             return cls(*await asyncio.open_connection(sock=line.tcp, ssl=line.tls, server_hostname=name))
-        except BaseException:
+        except BaseException:  # raised again: also who is cancelled leaves no connection open
             await let_go(line.tcp)
             raise
 

@@ -117,8 +117,8 @@ async def connected(guarded: httpx2.AsyncBaseTransport, address: McpAddress) -> 
             ) as client,
         ):
             yield McpServer(client.session, transport)
-    except Exception as error:
-        # The client's own tasks wrap what went wrong in groups; whatever it is, there is no session any more.
+    except Exception as error:  # the border of a library: whatever went wrong, there is no session any more
+        # The client's own tasks wrap it in groups.
         inner = _innermost(error)
         if isinstance(inner, OutboundError):
             raise inner from error

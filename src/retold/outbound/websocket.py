@@ -73,7 +73,7 @@ async def open_websocket(target: Target, line: Line) -> ClientSocket:
         # How websockets takes a peer that answers and hangs up before it is asked.
         await let_go(line.tcp)
         raise EOFError("the server spoke before it was asked") from error
-    except BaseException:
+    except BaseException:  # raised again: also who is cancelled leaves no connection open
         await let_go(line.tcp)
         raise
     return ClientSocket(connection)

@@ -160,7 +160,7 @@ class _Process:
                 # Ctrl-C at the server's terminal is the server's business.
                 start_new_session=True,
             )
-        except BaseException:
+        except BaseException:  # raised again: a process that did not start leaves no pipe open
             os.close(our_stdin)
             os.close(our_stdout)
             raise
