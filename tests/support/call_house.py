@@ -14,6 +14,7 @@ from retold.calls.deps import Deps
 from retold.calls.finish import Archive
 from retold.calls.live import LiveCalls
 from retold.calls.run import run_call
+from retold.calls.unstored import UnstoredCalls
 from retold.clock import CallClock
 from retold.domain.agent import Agent
 from retold.domain.call import CallRecord
@@ -202,7 +203,7 @@ async def open_house(
     try:
         await store.keys.create(DEFAULT_ORG_ID, new_api_key())
         await store.agents.save(DEFAULT_ORG_ID, agent)
-        archive = Archive(store, folder, disk)
+        archive = Archive(store, folder, disk, UnstoredCalls(clock))
         house: House
 
         def session(**parts: Any) -> ScriptedSession:

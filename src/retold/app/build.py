@@ -25,6 +25,7 @@ from retold.calls.deps import Deps
 from retold.calls.finish import Archive
 from retold.calls.live import LiveCalls
 from retold.calls.recover import keep_watch, recover
+from retold.calls.unstored import UnstoredCalls
 from retold.clock import Clock
 from retold.demo import app as demo_brain
 from retold.domain.agent import DEMO_AGENT_ID, DEMO_BRAIN_URL, Agent
@@ -92,7 +93,7 @@ class App:
             recorder = Recorder(data_dir, self._disk)
             recorder.open()
             stack.push_async_callback(recorder.close)
-            archive = Archive(self.store, data_dir, self._disk)
+            archive = Archive(self.store, data_dir, self._disk, UnstoredCalls(self._clock))
             self.live = LiveCalls(archive, self._clock, concurrency_limit=self.settings.concurrency_limit)
             await recover(archive, self.live)
             await self._first_start()
@@ -158,6 +159,7 @@ class App:
         while True:
             await anyio.sleep(_HOUSEKEEPING_S)
             await self._write_last_used()
+            self.context.deps.archive.unstored.sweep()
             try:
                 await self.store.idempotency.sweep()
             except StorageError as error:

@@ -38,8 +38,7 @@ class CallChanges:
         if self.custom_attributes is not None:
             attributes = {**(call.custom_attributes or {}), **self.custom_attributes}
             call = call.model_copy(update={"custom_attributes": attributes})
-        kept = {} if call.stores_sensitive_data else {"tool_latencies_json": None}
-        return record.model_copy(update={"call": call, **kept})
+        return record.model_copy(update={"call": call}).permitted()
 
 
 async def update_finished(deps: Deps, org_id: OrgId, call_id: CallId, changes: CallChanges) -> CallRecord | None:
@@ -73,6 +72,7 @@ async def delete(deps: Deps, org_id: OrgId, record: CallRecord) -> bool:
     await deps.live.silence(record)
     await erase(record, deps.archive)
     deleted = await deps.store.delete_call(org_id, CallId(record.call.call_id), deps.clock.wall_ms())
+    deps.archive.unstored.forget(record.call.call_id)
     # Not before it is gone: a call that found no disk to be deleted on still has its deadline.
     deps.live.forget(record)
     # Somebody may have joined it meanwhile, and its end may have written files.

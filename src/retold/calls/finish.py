@@ -16,6 +16,7 @@ import anyio
 import orjson
 from structlog.stdlib import get_logger
 
+from retold.calls.unstored import UnstoredCalls
 from retold.crash import crash_point
 from retold.domain.call import CallRecord
 from retold.domain.call_parts import LlmTokenUsage
@@ -42,6 +43,8 @@ class Archive:
     store: Store
     data_dir: Path
     disk: Disk
+    unstored: UnstoredCalls
+    """What may not go there."""
     encoders: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(ENCODERS))
 
     @property
@@ -57,12 +60,14 @@ async def finish(
     *,
     is_recording_complete: bool,
     is_recorded_here: bool = True,
+    is_replayed: bool = False,
 ) -> CallRecord:
     """Write down a call that is over, once and for all; gives what is stored.
 
     `is_recorded_here` is whether its audio, if there was any, lies in this server's folder: else it is encoded when
-    the server that recorded it is back. Recordings and log that the disk does not take are left out, the row is not.
-    Cancelled, it leaves a call to recovery and stops writing its files. Raises StorageError.
+    the server that recorded it is back. Of a call that may not be stored the whole goes to `archive.unstored`, unless
+    it `is_replayed` from a journal, which never had it. Recordings and log that the disk does not take are left out,
+    the row is not. Cancelled, it leaves a call to recovery and stops writing its files. Raises StorageError.
     """
     crash_point("finish_begun")
     finished, sample_rate = await asyncio.to_thread(_told, record, list(events), archive)
@@ -74,7 +79,9 @@ async def finish(
         has_log = await asyncio.to_thread(_write_log, list(events), start_wall_ms, record, archive)
         finished = _with_files(finished, record.files_token, has_recording=has_recording, has_log=has_log)
         is_recording_complete = is_recording_complete and has_recording
-    finished = finished.model_copy(update={"is_recording_complete": is_recording_complete})
+    elif not is_replayed:
+        await asyncio.to_thread(archive.unstored.put, finished)
+    finished = finished.permitted().model_copy(update={"is_recording_complete": is_recording_complete})
     if not await archive.store.finish_call(finished):
         return await _as_stored(record, archive) or finished
     if not record.call.stores_sensitive_data or finished.call.recording_url:
@@ -149,6 +156,7 @@ async def _as_stored(record: CallRecord, archive: Archive) -> CallRecord | None:
     call_id = CallId(record.call.call_id)
     stored = await archive.store.find_call(None, call_id)
     if stored is None:
+        archive.unstored.forget(call_id)
         await archive.store.forget_journal(call_id)
         await erase(record, archive)
     return stored
@@ -168,6 +176,7 @@ def _told(record: CallRecord, events: Sequence[AnyEvent], archive: Archive) -> t
 
 
 def _finished(record: CallRecord, report: CallReport, start_wall_ms: int) -> CallRecord:
+    """All that is known of the call, whether it may be stored or not."""
     latency = report.latency
     fields: dict[str, Any] = {
         "call_status": status_for(report.reason),
@@ -180,15 +189,14 @@ def _finished(record: CallRecord, report: CallReport, start_wall_ms: int) -> Cal
         "llm_latency": latency.llm,
         "llm_websocket_network_rtt_latency": latency.llm_websocket_network_rtt,
         "llm_token_usage": LlmTokenUsage.of(report.request_tokens),
+        "transcript": as_text(report.utterances),
+        "transcript_object": [utterance.wire() for utterance in report.utterances],
+        "transcript_with_tool_calls": [item.wire() for item in report.items],
+        "collected_dynamic_variables": dict(report.variables) or None,
     }
-    if record.call.stores_sensitive_data:
-        fields["transcript"] = as_text(report.utterances)
-        fields["transcript_object"] = [utterance.wire() for utterance in report.utterances]
-        fields["transcript_with_tool_calls"] = [item.wire() for item in report.items]
-        fields["collected_dynamic_variables"] = dict(report.variables) or None
-        if report.tool_latencies_ms:
-            latencies = orjson.dumps(report.tool_latencies_ms).decode()
-            record = record.model_copy(update={"tool_latencies_json": latencies})
+    if report.tool_latencies_ms:
+        latencies = orjson.dumps(report.tool_latencies_ms).decode()
+        record = record.model_copy(update={"tool_latencies_json": latencies})
     return with_call(record, **fields)
 
 

@@ -81,7 +81,12 @@ async def _recover_one(record: CallRecord, archive: Archive, limiter: anyio.Capa
             # What was in memory when the process died is missing, half a second at most: the recording says so.
             is_recorded_here = await has_spool(record, archive)
             finished = await finish(
-                record, events, archive, is_recording_complete=False, is_recorded_here=is_recorded_here
+                record,
+                events,
+                archive,
+                is_recording_complete=False,
+                is_recorded_here=is_recorded_here,
+                is_replayed=True,
             )
         except StorageError as error:
             get_logger().error("recovery_failed", call_id=call_id, error=str(error))

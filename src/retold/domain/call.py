@@ -104,8 +104,11 @@ class Call(BaseModel):
         """The call with this storage setting, and without what it forbids. Raises ValueError for a looser one."""
         if STORAGE_SETTINGS.index(setting) < STORAGE_SETTINGS.index(self.data_storage_setting):
             raise ValueError(f"data_storage_setting is {self.data_storage_setting} and can only be tightened")
-        tight = self.model_copy(update={"data_storage_setting": setting})
-        return tight if tight.stores_sensitive_data else tight.model_copy(update=dict.fromkeys(SENSITIVE_FIELDS))
+        return self.model_copy(update={"data_storage_setting": setting}).permitted()
+
+    def permitted(self) -> "Call":
+        """What of the call may be written to disk."""
+        return self if self.stores_sensitive_data else self.model_copy(update=dict.fromkeys(SENSITIVE_FIELDS))
 
 
 SENSITIVE_FIELDS = (
@@ -184,6 +187,12 @@ class CallRecord(BaseModel):
     def tool_latencies_ms(self) -> dict[str, float]:
         """The same, parsed."""
         return orjson.loads(self.tool_latencies_json or "{}")
+
+    def permitted(self) -> "CallRecord":
+        """What of the record may be written to disk."""
+        if self.call.stores_sensitive_data:
+            return self
+        return self.model_copy(update={"call": self.call.permitted(), "tool_latencies_json": None})
 
     @property
     def unjoined_reason(self) -> DisconnectionReason:

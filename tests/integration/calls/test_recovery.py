@@ -194,6 +194,7 @@ async def test_a_strict_call_that_crashed_is_recovered_from_what_may_be_kept(tmp
     async with open_house(tmp_path, agent=agent) as house:
         record = await leave_behind(house, kept, recorded_ms=0)
         finished = await recovered(house, record)
+        assert house.deps.archive.unstored.get(record.call.call_id) is None
     call = finished.call.wire()
     check_call(call)
     assert (call["duration_ms"], "transcript" in call) == (2000, False)

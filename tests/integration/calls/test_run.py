@@ -62,9 +62,13 @@ async def test_nothing_that_was_said_is_ever_on_disk_under_the_strict_settings(t
 
         house.script = script
         finished = await house.hold(await house.create())
+        whole = house.deps.archive.unstored.get(finished.call.call_id)
     call = finished.call.wire()
     check_call(call)
     assert contains(tmp_path, CANARY) == []
+    assert whole is not None
+    assert whole.call.transcript == f"User: {CANARY}\nAgent: {CANARY}\n" * 2
+    assert whole.permitted() == finished.model_copy(update={"is_recording_complete": whole.is_recording_complete})
     assert not (tmp_path / "files").exists()
     assert not {"transcript", "transcript_object", "recording_url", "public_log_url"} & call.keys()
     assert (call["duration_ms"], call["disconnection_reason"]) == (2000, "user_hangup")
