@@ -2,7 +2,7 @@
 
 import typer
 
-from retold.cli import call, doctor, keys, serve
+from retold.cli import call, doctor, keys, serve, webhooks
 
 app = typer.Typer(
     name="retold",
@@ -17,6 +17,7 @@ app.command("call")(call.call)
 app.command("demo")(call.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(keys.app, name="keys")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main() -> None:
