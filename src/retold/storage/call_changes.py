@@ -10,7 +10,8 @@ from retold.storage.call_rows import rows_of
 from retold.storage.call_tables import call_tombstone
 from retold.storage.call_writes import remove_call, replace_call, stored_record
 from retold.storage.idempotency import KEPT_MS
-from retold.storage.tables import call_event, outbox
+from retold.storage.tables import call_event
+from retold.storage.webhook_tables import webhook_event
 
 _SLACK_MS = 120_000
 """An answer's expiry is counted from when its request came, the call's age from when it was made."""
@@ -42,7 +43,7 @@ def delete_call(connection: Connection, org_id: str, call_id: str, now_ms: int) 
     record = stored_record(connection, org_id, call_id)
     if record is None:
         return None
-    for table in (call_event, outbox):
+    for table in (call_event, webhook_event):
         connection.execute(delete(table).where(table.c.call_id == call_id))
     place = remove_call(connection, call_id)
     _forget_answers(connection, record)

@@ -39,11 +39,17 @@ class Owners:
         self._path = folder / FILE_NAME
         self._clock = clock
         self._name: str | None = None
+        self._process = secrets.token_hex(8)
 
     @property
     def name(self) -> str | None:
         """What this server calls itself in the rows of its calls; None when it shares its database with nobody."""
         return self._name
+
+    @property
+    def holder(self) -> str:
+        """What this process calls itself in the claims it has (claims.py)."""
+        return f"{self._name or ''}/{self._process}"
 
     async def hold(self, timeout_s: float = HOLD_TIMEOUT_S) -> None:
         """Take this server's place; to be called before any call is made or recovered.

@@ -1,5 +1,6 @@
 """Everything the server keeps, by typed methods. What a tenant may see asks for the tenant's `org_id`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +12,7 @@ from retold.clock import Clock
 from retold.crash import crash_point
 from retold.domain.call import CallRecord
 from retold.domain.call_query import CallQuery
+from retold.domain.consequences import NO_CONSEQUENCES, Consequences
 from retold.domain.reasons import CallStatus
 from retold.errors import StorageError
 from retold.ids import CallId, OrgId
@@ -22,6 +24,7 @@ from retold.storage.call_pages import WHOLE, CallPageJson, CallShape, find_page,
 from retold.storage.call_rows import rows_of
 from retold.storage.call_summaries import Summaries
 from retold.storage.call_writes import insert_call, replace_call, stored_record
+from retold.storage.consequences import ConsequenceRows, rows_of_consequences
 from retold.storage.database import Database
 from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
 from retold.storage.flows import ComponentStore, FlowStore
@@ -43,6 +46,7 @@ class Store:
     def __init__(self, database: Database, clock: Clock, data_dir: Path, master_key: str | None = None) -> None:
         self._database = database
         self.data_dir = data_dir
+        self._clock = clock
         self.owners = Owners(database, data_dir, clock)
         self.idempotency = Idempotency(database, clock)
         sealing = MasterKey(data_dir, master_key)
@@ -126,19 +130,22 @@ class Store:
         change: call_changes.Change,
         redact: call_changes.Redact | None = None,
         *,
+        follows: Callable[[CallRecord], Consequences] | None = None,
         is_erasing: bool = False,
     ) -> CallRecord | None:
         """Change a call, and with `redact` its journal, in one go; None when there is none.
 
-        With `is_erasing`, nothing of what was before can be read in the files afterwards. Both run in the writer's
-        thread. Raises what they raise; nothing is changed then.
+        `follows` says what follows from the changed call. With `is_erasing`, nothing of what was before can be read in
+        the files afterwards. All three run in the writer's thread. Raises what they raise; nothing is changed then.
         """
-        return await self._database.write(
-            lambda connection: call_changes.change_call(connection, org_id, call_id, change, redact),
-            is_essential=True,
-            is_erasing=is_erasing,
-            is_of_calls=True,
-        )
+
+        def work(connection: Connection) -> CallRecord | None:
+            changed = call_changes.change_call(connection, org_id, call_id, change, redact)
+            if changed is not None and follows is not None:
+                self._rows_of(changed, follows(changed)).write(connection)
+            return changed
+
+        return await self._database.write(work, is_essential=True, is_erasing=is_erasing, is_of_calls=True)
 
     async def delete_call(self, org_id: OrgId, call_id: CallId, now_ms: int) -> CallRecord | None:
         """Remove a call and leave a tombstone; gives what was removed, None when there was none."""
@@ -199,8 +206,10 @@ class Store:
 
         return await self._database.read(read)
 
-    async def start_call(self, call_id: CallId, start_timestamp: int) -> bool:
-        """From registered to ongoing; False when the call is not registered any more."""
+    async def start_call(
+        self, call_id: CallId, start_timestamp: int, consequences: Consequences = NO_CONSEQUENCES
+    ) -> bool:
+        """From registered to ongoing, with what follows from it; False when the call is not registered any more."""
 
         def work(connection: Connection) -> bool:
             record = stored_record(connection, None, call_id)
@@ -208,6 +217,7 @@ class Store:
                 return False
             change = {"call_status": CallStatus.ONGOING, "start_timestamp": start_timestamp}
             replace_call(connection, rows_of(with_call(record, **change)), record)
+            self._rows_of(record, consequences).write(connection)
             # It may have been made by another server.
             connection.execute(update(call).where(call.c.call_id == call_id).values(server=self.owners.name))
             crash_point("start_in_transaction")
@@ -217,13 +227,19 @@ class Store:
         crash_point("start_committed")
         return is_started
 
-    async def finish_call(self, record: CallRecord, *, expected: CallStatus | None = None) -> bool:
-        """The terminal transaction: row in, journal out.
+    async def finish_call(
+        self,
+        record: CallRecord,
+        *,
+        expected: CallStatus | None = None,
+        consequences: Consequences = NO_CONSEQUENCES,
+    ) -> bool:
+        """The terminal transaction: row in, what follows from the end in, journal out.
 
         False when the call is terminal already, or, with `expected`, in another status than that.
         """
         # A long call takes milliseconds to write down: not in the writer's thread, where all others wait.
-        rows = await anyio.to_thread.run_sync(rows_of, record)
+        rows, following = await anyio.to_thread.run_sync(lambda: (rows_of(record), self._rows_of(record, consequences)))
 
         def work(connection: Connection) -> bool:
             before = stored_record(connection, None, record.call.call_id)
@@ -232,6 +248,7 @@ class Store:
             if expected is not None and before.call.call_status is not expected:
                 return False
             replace_call(connection, rows, before)
+            following.write(connection)
             connection.execute(delete(call_event).where(call_event.c.call_id == record.call.call_id))
             crash_point("terminal_in_transaction")
             return True
@@ -239,6 +256,10 @@ class Store:
         is_finished = await self._database.write(work, is_essential=True)
         crash_point("terminal_committed")
         return is_finished
+
+    def _rows_of(self, record: CallRecord, consequences: Consequences) -> ConsequenceRows:
+        call_id, now_ms = record.call.call_id, self._clock.wall_ms()
+        return rows_of_consequences(consequences, org_id=record.org_id, call_id=call_id, now_ms=now_ms)
 
     async def unfinished_calls(self) -> list[CallRecord]:
         """Every call of this server that is registered or ongoing, oldest first."""

@@ -28,6 +28,11 @@ org = Table(
     Column("org_id", String(64), primary_key=True),
     Column("name", Text, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    # For agents that have no webhook of their own; NULL where the server's settings hold.
+    Column("webhook_url", Text),
+    # A JSON list.
+    Column("webhook_events", Text),
+    Column("webhook_timeout_ms", Integer),
 )
 
 api_key = Table(
@@ -188,21 +193,6 @@ call_event = Table(
     Column("at_ms", Float, nullable=False),
     Column("event", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
-)
-
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("event_id", String(64), primary_key=True),
-    Column("org_id", ForeignKey("org.org_id"), nullable=False),
-    Column("call_id", String(64)),
-    Column("kind", String(32), nullable=False),
-    Column("created_ms", BigInteger, nullable=False),
-    Column("due_ms", BigInteger, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("body", Text, nullable=False),
-    Index("outbox_by_due", "due_ms"),
-    Index("outbox_by_call", "call_id"),
 )
 
 
