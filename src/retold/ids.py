@@ -68,9 +68,13 @@ def new_access_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def new_path_token() -> str:
-    """128 random bits for an address that must not be guessed."""
-    return secrets.token_hex(16)
+def new_path_token(*, is_signed: bool = False) -> str:
+    """128 random bits for an address that must not be guessed; marked, if it is to be served with a signature only."""
+    return (SIGNED_MARK if is_signed else "") + secrets.token_hex(16)
+
+
+SIGNED_MARK = "s"
+"""No hexadecimal digit, so that no other token begins with it."""
 
 
 def hash_api_key(key: str) -> str:

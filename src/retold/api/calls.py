@@ -83,7 +83,8 @@ async def stop(request: Request, org: Org, call_id: str) -> None:
 
 def wire(request: Request, record: CallRecord) -> dict[str, Any]:
     """The call as it is sent, its files under the address of this server."""
-    return orjson.loads(call_json(stored_call(record), base_url(request)).text)
+    links = context_of(request).deps.store.links(base_url(request))
+    return orjson.loads(call_json(stored_call(record), links).text)
 
 
 async def find_call(request: Request, org: OrgId, call_id: str) -> CallRecord:

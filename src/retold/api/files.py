@@ -12,12 +12,14 @@ from starlette.types import Receive, Scope, Send
 
 from retold.api.auth import unguessable_address
 from retold.api.context import context_of
-from retold.errors import NoSuchFile
+from retold.calls.deps import Deps
+from retold.errors import Forbidden, NoSuchFile
+from retold.ids import SIGNED_MARK
 
 router = APIRouter(tags=["files"], dependencies=[Depends(unguessable_address)])
 
 _ONE_RANGE: Final = re.compile(r"\s*bytes\s*=\s*(\d{0,18})-(\d{0,18})\s*", re.IGNORECASE)
-_TOKEN: Final = re.compile(r"[0-9a-f]{32}")
+_TOKEN: Final = re.compile(rf"{SIGNED_MARK}?[0-9a-f]{{32}}")
 _MEDIA_TYPES: Final = {
     "recording.wav": "audio/wav",
     "recording_multi_channel.wav": "audio/wav",
@@ -26,6 +28,7 @@ _MEDIA_TYPES: Final = {
 _CONTENT: Final[dict[str, Any]] = {kind.partition(";")[0]: {} for kind in _MEDIA_TYPES.values()}
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The whole file", "content": _CONTENT},
+    403: {"description": "The address is not signed, was changed, or is over: read the call again"},
     206: {"description": "The part that was asked for", "content": _CONTENT},
     416: {"description": "The file is shorter"},
 }
@@ -44,7 +47,10 @@ async def get_file(request: Request, token: str, name: str) -> Response:
     """Fetch a recording or the log of a call; the whole address comes with the call object."""
     if name not in _MEDIA_TYPES or not _TOKEN.fullmatch(token):
         raise _missing()
-    folder = context_of(request).deps.settings.data_dir / "files" / token
+    deps = context_of(request).deps
+    if token.startswith(SIGNED_MARK):
+        _check_signature(request, deps, f"/files/{token}/{name}")
+    folder = deps.settings.data_dir / "files" / token
     path = anyio.Path(folder / name)
     if await path.is_file():
         wanted = _range(request, (await path.stat()).st_size)
@@ -55,6 +61,14 @@ async def get_file(request: Request, token: str, name: str) -> Response:
     except FileNotFoundError:
         raise _missing() from None
     return _text(request, await anyio.to_thread.run_sync(gzip.decompress, packed), _MEDIA_TYPES[name])
+
+
+def _check_signature(request: Request, deps: Deps, path: str) -> None:
+    if not deps.store.url_signer.is_good(path, request.query_params, deps.clock.wall_ms()):
+        raise Forbidden(
+            "Forbidden: this address is not signed, was changed, or its time is over",
+            fix="read the call again: each answer has a fresh address",
+        )
 
 
 class _Whole(Response):

@@ -14,8 +14,6 @@ log = structlog.stdlib.get_logger()
 
 def warn_of_agent(response: Response, context: ApiContext, agent: Agent) -> None:
     """Warn of the settings of an agent that was made or changed."""
-    if agent.opt_in_signed_url:
-        warn(response, "opt_in_signed_url is kept and not honoured: files are behind addresses that cannot be guessed")
     _warn_of_engine(response, context, agent)
     if not _has_voice(context, agent.voice_id):
         warn(response, f"voice_id {agent.voice_id!r} is not installed here and is spoken by the default voice")

@@ -108,7 +108,8 @@ def _record(deps: Deps, org_id: OrgId, agent: Agent, details: CallDetails, *, jo
         org_id=org_id,
         created_wall_ms=created_wall_ms,
         join_deadline_wall_ms=created_wall_ms + join_ms,
-        files_token=new_path_token(),
+        files_token=new_path_token(is_signed=agent.opt_in_signed_url),
+        signed_url_expiration_ms=agent.signed_url_expiration_ms if agent.opt_in_signed_url else None,
         end_call_after_silence_ms=details.end_call_after_silence_ms,
         agent_override_json=override.stored() if override else None,
         current_node_id=details.current_node_id,
@@ -131,6 +132,7 @@ def _call(agent: Agent, details: CallDetails) -> Call:
         from_number=details.from_number,
         to_number=details.to_number,
         data_storage_setting=agent.data_storage_setting,
+        opt_in_signed_url=agent.opt_in_signed_url,
         opt_out_sensitive_data_storage=bool(agent.opt_out_sensitive_data_storage),
     )
 

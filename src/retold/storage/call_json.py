@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from retold.domain.call import CallRecord
+from retold.storage.file_links import FileLinks
 from retold.storage.packed import packed
 
 TRANSCRIPT_FIELDS: Final = frozenset(
@@ -76,16 +77,21 @@ def record_of(stored: StoredCall) -> CallRecord:
     return CallRecord.model_validate_json(b"".join((_BEFORE.encode(), _whole(call, stored), after.encode())))
 
 
-def call_json(stored: StoredCall, base_url: str) -> CallJson:
-    """The call of a stored record, its files under this address. Raises ValueError for another text."""
+def call_json(stored: StoredCall, links: FileLinks) -> CallJson:
+    """The call of a stored record, its files as `links` shows them. Raises ValueError for another text."""
     text, after = _parts(stored.body)
     rest: dict[str, Any] = orjson.loads("{" + after[1:])
     # The token is in no text of a user: nobody outside has seen it before the call was over.
     folder = f"/files/{rest['files_token']}/"
     if folder in text:
-        base = orjson.dumps(base_url).decode()[1:-1]
+        base = orjson.dumps(links.base_url).decode()[1:-1]
         for name in _URL_FIELDS:
-            text = text.replace(f'"{name}":"{folder}', f'"{name}":"{base}{folder}', 1)
+            found = text.find(f'"{name}":"{folder}')
+            if found >= 0:
+                start = found + len(name) + len('"":"')
+                end = text.index('"', start)
+                path = text[start:end]
+                text = f"{text[:start]}{base}{path}{links.query(path, rest)}{text[end:]}"
     return CallJson(_whole(text, stored), rest)
 
 
@@ -94,14 +100,16 @@ def text_of(call: CallJson) -> bytes:
     return call.text
 
 
-def list_json(stored: Iterable[StoredCall], base_url: str, shown: Callable[[CallJson], bytes] = text_of) -> list[bytes]:
+def list_json(
+    stored: Iterable[StoredCall], links: FileLinks, shown: Callable[[CallJson], bytes] = text_of
+) -> list[bytes]:
     """A JSON array of calls, in blocks of a few hundred kilobytes or one call; `shown` gives the text of each."""
     blocks: list[bytes] = []
     waiting: list[bytes] = []
     size = 0
     start = b"["
     for one in stored:
-        text = shown(call_json(one, base_url))
+        text = shown(call_json(one, links))
         waiting += (start, text)
         start = b","
         size += len(text)

@@ -5,6 +5,8 @@ Without it what was sealed is lost: it belongs into a backup of its own.
 """
 
 import base64
+import hashlib
+import hmac
 import secrets
 from pathlib import Path
 
@@ -43,6 +45,10 @@ class MasterKey:
                 "a stored secret was sealed under another master key; restore master.key or RETOLD_MASTER_KEY"
             )
         return opened.decode()
+
+    def derived(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose, which tells nothing of the master key. Raises StorageError."""
+        return hmac.digest(self._key(), f"retold {purpose}".encode(), hashlib.sha256)
 
     def _key(self) -> bytes:
         if self._from_settings is not None:

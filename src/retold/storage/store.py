@@ -27,6 +27,7 @@ from retold.storage.call_writes import insert_call, replace_call, stored_record
 from retold.storage.consequences import ConsequenceRows, rows_of_consequences
 from retold.storage.database import Database
 from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
+from retold.storage.file_links import FileLinks, UrlSigner
 from retold.storage.flows import ComponentStore, FlowStore
 from retold.storage.idempotency import Idempotency
 from retold.storage.journal import DatabaseJournal
@@ -50,6 +51,7 @@ class Store:
         self.owners = Owners(database, data_dir, clock)
         self.idempotency = Idempotency(database, clock)
         sealing = MasterKey(data_dir, master_key)
+        self.url_signer = UrlSigner(lambda: sealing.derived("signed addresses"))
         self.keys = Keys(database, clock, sealing)
         self.agents = AgentStore(database, clock)
         self.llms = LlmStore(database)
@@ -180,11 +182,16 @@ class Store:
 
     async def find_call_json(self, org_id: OrgId, call_id: CallId, base_url: str) -> CallJson | None:
         """A call of this organisation as the API shows it, its files under this address."""
+        links = self.links(base_url)
         return await self._database.read_row(
             _STORED_OF_ORG,
             {"call_id": call_id, "org_id": org_id},
-            lambda row: None if row is None else call_json(StoredCall(*row), base_url),
+            lambda row: None if row is None else call_json(StoredCall(*row), links),
         )
+
+    def links(self, base_url: str) -> FileLinks:
+        """How the files of calls are shown now, under this address."""
+        return FileLinks(base_url, self.url_signer, self._clock.wall_ms())
 
     async def list_calls(self, org_id: OrgId, query: CallQuery) -> list[CallRecord]:
         """One page of an organisation's calls."""
@@ -198,11 +205,12 @@ class Store:
         self, org_id: OrgId, query: CallQuery, base_url: str, shape: CallShape = WHOLE
     ) -> CallPageJson:
         """The same page as blocks of one JSON array."""
+        links = self.links(base_url)
 
         def read(connection: Connection) -> CallPageJson:
             page = find_page(connection, org_id, query)
             found = stored_calls(connection, page, has_transcripts=shape.has_transcripts)
-            return CallPageJson(page, list_json(found, base_url, shape.text_of))
+            return CallPageJson(page, list_json(found, links, shape.text_of))
 
         return await self._database.read(read)
 

@@ -36,6 +36,18 @@ async def test_a_web_call_is_registered_with_what_agent_and_request_say(tmp_path
     assert record.join_deadline_wall_ms == BORN_MS + 30_000
 
 
+@pytest.mark.parametrize(("is_signed", "kept_ms"), [(True, 60_000), (False, None)])
+async def test_a_call_takes_signed_addresses_over_from_its_agent(
+    tmp_path: Path, is_signed: bool, kept_ms: int | None
+) -> None:
+    agent = make_agent(opt_in_signed_url=is_signed, signed_url_expiration_ms=60_000)
+    async with open_house(tmp_path, agent=agent) as house:
+        record = await house.create()
+    assert record.call.opt_in_signed_url is is_signed
+    assert record.signed_url_expiration_ms == kept_ms
+    assert record.files_token.startswith("s") is is_signed
+
+
 async def test_a_v1_call_keeps_its_audio_and_its_own_silence(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         audio = CallAudio(encoding="mulaw", sample_rate=8000)

@@ -170,8 +170,7 @@ async def test_a_refused_change_changes_nothing(api: httpx2.AsyncClient) -> None
     assert (await api.patch("/update-agent/agent_none", json={"volume": 0.5})).status_code == 422
 
 
-async def test_signed_addresses_that_are_not_made_are_warned_of(api: httpx2.AsyncClient) -> None:
+async def test_a_call_says_that_its_addresses_are_signed(api: httpx2.AsyncClient) -> None:
     answer = await api.post("/create-agent", json={**AGENT, "opt_in_signed_url": True})
-    assert "opt_in_signed_url" in answer.headers["X-Retold-Warning"]
     call = await api.post("/v2/create-web-call", json={"agent_id": answer.json()["agent_id"]})
-    assert call.json()["opt_in_signed_url"] is False
+    assert call.json()["opt_in_signed_url"] is True

@@ -1,15 +1,19 @@
 """Recordings and logs behind a path that cannot be guessed."""
 
 import gzip
+from collections.abc import Callable
 
 import httpx2
 import pytest
 
+from retold.app import App
 from retold.settings import Settings
+from retold.storage.file_links import UrlSigner
 
 pytestmark = pytest.mark.anyio
 
 TOKEN = "0123456789abcdef" * 2
+SIGNED_TOKEN = f"s{TOKEN}"
 WAV = bytes(range(256)) * 4
 LOG = "call connected\nagent said: Grüß Gott\n" * 20
 
@@ -69,6 +73,66 @@ async def test_a_range_is_served(
     if status == 206:
         start, stop, _ = part.indices(len(content))
         assert answer.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(content)}"
+
+
+@pytest.fixture
+def signed(app: App, settings: Settings) -> Callable[[int], str]:
+    """Gives the address of the recording of a call with signed addresses, served for so many milliseconds from now."""
+    folder = settings.data_dir / "files" / SIGNED_TOKEN
+    folder.mkdir(parents=True)
+    (folder / "recording.wav").write_bytes(WAV)
+    (folder / "recording_multi_channel.wav").write_bytes(WAV)
+
+    def address(left_ms: int) -> str:
+        path = f"/files/{SIGNED_TOKEN}/recording.wav"
+        deps = app.context.deps
+        return path + deps.store.url_signer.query(path, deps.clock.wall_ms() + left_ms)
+
+    return address
+
+
+async def test_a_signed_address_is_served_whole_and_in_ranges(
+    api: httpx2.AsyncClient, signed: Callable[[int], str]
+) -> None:
+    url = signed(3_600_000)
+    whole = await api.get(url, headers={"Authorization": ""})
+    assert (whole.status_code, whole.content) == (200, WAV)
+    part = await api.get(url, headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, WAV[10:20])
+    assert (await api.head(url)).status_code == 200
+
+
+SPOILT: dict[str, Callable[[str], str]] = {
+    "no query": lambda url: url.partition("?")[0],
+    "another file": lambda url: url.replace("recording.wav", "recording_multi_channel.wav"),
+    "another call": lambda url: url.replace(SIGNED_TOKEN, SIGNED_TOKEN[:-1] + "0"),
+    "a later end": lambda url: url.replace("exp=", "exp=1"),
+    "an end below zero": lambda url: url.replace("exp=", "exp=-"),
+    "an endless end": lambda url: url.replace("exp=", "exp=99999999999999999999"),
+    "another signature": lambda url: url[:-2] + ("AA" if url[-2:] != "AA" else "BB"),
+    "a signature that is none": lambda url: url.partition("&sig=")[0] + "&sig=%C3%A9",
+    "no signature": lambda url: url.partition("&sig=")[0],
+}
+
+
+@pytest.mark.parametrize("spoilt", list(SPOILT.values()), ids=list(SPOILT))
+async def test_a_changed_address_is_refused(
+    api: httpx2.AsyncClient, signed: Callable[[int], str], spoilt: Callable[[str], str]
+) -> None:
+    answer = await api.get(spoilt(signed(3_600_000)))
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+async def test_an_address_whose_time_is_over_is_refused(api: httpx2.AsyncClient, signed: Callable[[int], str]) -> None:
+    assert (await api.get(signed(0))).status_code == 403
+
+
+@pytest.mark.parametrize(("now_ms", "is_good"), [(999, True), (1_000, False)])
+def test_a_signature_ends_to_the_millisecond(now_ms: int, is_good: bool) -> None:
+    signer = UrlSigner(lambda: b"k" * 32)
+    query = dict(part.split("=", 1) for part in signer.query("/files/a/b", 1_000).removeprefix("?").split("&"))
+    assert signer.is_good("/files/a/b", query, now_ms) is is_good
+    assert not UrlSigner(lambda: b"x" * 32).is_good("/files/a/b", query, 0)
 
 
 @pytest.mark.parametrize(("name", "size"), [("recording.wav", len(WAV)), ("public_log.txt", len(LOG.encode()))])

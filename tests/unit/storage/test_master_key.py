@@ -42,6 +42,13 @@ def test_the_file_is_for_the_owner_alone_and_is_made_once(tmp_path: Path) -> Non
     assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
 
 
+def test_each_purpose_has_a_key_of_its_own(tmp_path: Path) -> None:
+    key = MasterKey(tmp_path, "0f" * 32)
+    assert len(key.derived("one")) == 32
+    assert len({key.derived("one"), key.derived("two"), MasterKey(tmp_path, "1f" * 32).derived("one")}) == 3
+    assert key.derived("one") == MasterKey(tmp_path, "0f" * 32).derived("one")
+
+
 def test_a_short_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "master.key").write_text("abcd")
     with pytest.raises(StorageError, match="64 hex digits"):
