@@ -11,7 +11,7 @@ from retold.domain.agent import Agent, ResolvedAgent
 from retold.domain.call import Call, CallAudio, CallRecord
 from retold.domain.call_request import AgentOverride, CallRequest
 from retold.errors import InvalidRequest, StorageError, Unavailable
-from retold.ids import OrgId, new_access_token, new_call_id, new_path_token
+from retold.ids import CallId, OrgId, new_access_token, new_call_id, new_path_token
 from retold.ports import Voices
 from retold.storage.disk import StorageHealth
 
@@ -23,6 +23,8 @@ MAX_METADATA_BYTES = 50_000
 class CallDetails:
     """What a request may say of a call, beside its agent."""
 
+    call_id: CallId | None = None
+    """What the call is called already, as one that rings; None for a fresh id."""
     metadata: Mapping[str, Any] | None = None
     dynamic_variables: Mapping[str, Any] | None = None
     agent_tag: str | None = None
@@ -120,7 +122,7 @@ def _record(deps: Deps, org_id: OrgId, agent: Agent, details: CallDetails, *, jo
 def _call(agent: Agent, details: CallDetails) -> Call:
     variables = {**details.tag_variables, **(details.dynamic_variables or {})}
     return Call(
-        call_id=new_call_id(),
+        call_id=details.call_id or new_call_id(),
         agent_id=agent.agent_id,
         agent_version=agent.version,
         agent_name=agent.agent_name,

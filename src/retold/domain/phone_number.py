@@ -84,13 +84,11 @@ class PhoneNumber(BaseModel):
 
     def outbound_agent(self, share: float) -> AgentWeight | None:
         """The agent for a call that goes out, None when it has none; `share`, from 0 to 1, is drawn by lot."""
-        agents = self.outbound_agents or []
-        for agent in agents:
-            share -= agent.weight
-            if share < 0:
-                return agent
-        # Weights may miss 1 by what rounding takes.
-        return agents[-1] if agents else None
+        return _drawn(self.outbound_agents or (), share)
+
+    def inbound_agent(self, share: float) -> AgentWeight | None:
+        """The same for a call that comes in."""
+        return _drawn(self.inbound_agents or (), share)
 
     def check_destination(self, to_number: str) -> None:
         """Raise InvalidRequest for a number in a country that it may not call."""
@@ -115,6 +113,15 @@ class PhoneNumber(BaseModel):
                 if agents[0].agent_version is not None:
                     shape[f"{direction}_agent_version"] = agents[0].agent_version
         return shape
+
+
+def _drawn(agents: Sequence[AgentWeight], share: float) -> AgentWeight | None:
+    for agent in agents:
+        share -= agent.weight
+        if share < 0:
+            return agent
+    # Weights may miss 1 by what rounding takes.
+    return agents[-1] if agents else None
 
 
 def _without(agents: Sequence[AgentWeight], agent_id: str) -> list[AgentWeight]:

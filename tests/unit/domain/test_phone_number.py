@@ -132,10 +132,12 @@ def test_the_country_of_a_number(number: str, where: str | None) -> None:
     assert country(number) == where
 
 
-def test_outbound_calls_are_shared_out_by_weight() -> None:
+@pytest.mark.parametrize("direction", ["inbound", "outbound"])
+def test_calls_are_shared_out_by_weight(direction: str) -> None:
     agents = [{"agent_id": "a", "weight": 0.1}, {"agent_id": "b", "weight": 0.6}, {"agent_id": "c", "weight": 0.3}]
-    number = make(outbound_agents=agents)
-    picked = [number.outbound_agent(share / 1_000) for share in range(1_000)]
+    number = make(**{f"{direction}_agents": agents})
+    draw = number.inbound_agent if direction == "inbound" else number.outbound_agent
+    picked = [draw(share / 1_000) for share in range(1_000)]
     counts = [sum(one is not None and one.agent_id == name for one in picked) for name in "abc"]
     assert counts == [pytest.approx(100, abs=1), pytest.approx(600, abs=1), pytest.approx(300, abs=1)]
 
