@@ -69,8 +69,12 @@ def new_access_token() -> str:
 
 
 def new_path_token(*, is_signed: bool = False) -> str:
-    """128 random bits for an address that must not be guessed; marked, if it is to be served with a signature only."""
-    return (SIGNED_MARK if is_signed else "") + secrets.token_hex(16)
+    """32 characters for an address that must not be guessed, 128 random bits.
+
+    124 and a mark, if it is to be served with a signature only.
+    """
+    token = secrets.token_hex(16)
+    return SIGNED_MARK + token[1:] if is_signed else token
 
 
 SIGNED_MARK = "s"

@@ -19,7 +19,7 @@ from retold.ids import SIGNED_MARK
 router = APIRouter(tags=["files"], dependencies=[Depends(unguessable_address)])
 
 _ONE_RANGE: Final = re.compile(r"\s*bytes\s*=\s*(\d{0,18})-(\d{0,18})\s*", re.IGNORECASE)
-_TOKEN: Final = re.compile(rf"{SIGNED_MARK}?[0-9a-f]{{32}}")
+_TOKEN: Final = re.compile(rf"[{SIGNED_MARK}0-9a-f][0-9a-f]{{31}}")
 _MEDIA_TYPES: Final = {
     "recording.wav": "audio/wav",
     "recording_multi_channel.wav": "audio/wav",

@@ -168,7 +168,7 @@ class CallRecord(BaseModel):
     is_dialled_by_us: bool = False
     """Made by create-phone-call: nobody can join it."""
     files_token: str
-    """128 random bits in the paths of the call's files; marked when these are served with a signature only."""
+    """Random, in the paths of the call's files; marked when these are served with a signature only."""
     signed_url_expiration_ms: int | None = None
     """How long a signed address is served; None is the default."""
     end_call_after_silence_ms: int | None = None
