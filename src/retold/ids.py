@@ -23,6 +23,11 @@ def new_agent_id() -> AgentId:
     return AgentId("agent_" + secrets.token_hex(13))
 
 
+def new_event_id() -> str:
+    """`evt_` and 16 bytes in hex: one event for all its deliveries."""
+    return "evt_" + secrets.token_hex(16)
+
+
 def new_llm_id() -> str:
     """`llm_` and 28 hex digits, as Retell's."""
     return "llm_" + secrets.token_hex(14)

@@ -16,12 +16,15 @@ import anyio
 import orjson
 from structlog.stdlib import get_logger
 
+from retold.calls.consequences import NOBODY, audience_of
 from retold.calls.unstored import UnstoredCalls
 from retold.crash import crash_point
 from retold.domain.call import CallRecord
 from retold.domain.call_parts import LlmTokenUsage
+from retold.domain.consequences import NO_CONSEQUENCES, Consequences
 from retold.domain.reasons import CallStatus, DisconnectionReason, status_for
 from retold.domain.transcript import as_text
+from retold.domain.webhook_events import NO_WEBHOOK, Moment, OrgWebhook
 from retold.engine.public_log import public_log
 from retold.engine.report import CallReport, fold
 from retold.engine.timeline import AnyEvent, CallConnected, EndIntended
@@ -45,6 +48,8 @@ class Archive:
     disk: Disk
     unstored: UnstoredCalls
     """What may not go there."""
+    fallback_webhook: OrgWebhook = NO_WEBHOOK
+    """Who is told of calls when neither their agents nor their organisations have a webhook."""
     encoders: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(ENCODERS))
 
     @property
@@ -82,7 +87,8 @@ async def finish(
     elif not is_replayed:
         await asyncio.to_thread(archive.unstored.put, finished)
     finished = finished.permitted().model_copy(update={"is_recording_complete": is_recording_complete})
-    if not await archive.store.finish_call(finished):
+    consequences = await _of_end(finished, archive)
+    if not await archive.store.finish_call(finished, consequences=consequences):
         return await _as_stored(record, archive) or finished
     if not record.call.stores_sensitive_data or finished.call.recording_url:
         # The spool of a recording that found no room is kept: `salvage` encodes it later.
@@ -102,7 +108,8 @@ async def end_unjoined(
         disconnection_reason=reason,
         end_timestamp=max(end_wall_ms, record.created_wall_ms),
     )
-    is_ended = await archive.store.finish_call(ended, expected=CallStatus.REGISTERED)
+    consequences = await _of_end(ended, archive)
+    is_ended = await archive.store.finish_call(ended, expected=CallStatus.REGISTERED, consequences=consequences)
     crash_point("unjoined_committed")
     if is_ended:
         get_logger().info("call_ended", call_id=record.call.call_id, reason=reason.value)
@@ -149,6 +156,16 @@ async def erase(record: CallRecord, archive: Archive) -> None:
     """Delete what was heard and said on a call outside its row: recordings, log and spool. Raises OSError."""
     await asyncio.to_thread(remove_files, archive.data_dir, record.files_token)
     await asyncio.to_thread(remove_spool, archive.spool, record.call.call_id)
+
+
+async def _of_end(record: CallRecord, archive: Archive) -> Consequences:
+    """What follows from the end of this call, as it may be stored."""
+    audience = await audience_of(archive.store, record, archive.fallback_webhook)
+    if audience is NOBODY:
+        return NO_CONSEQUENCES
+    at_ms = record.call.end_timestamp or record.created_wall_ms
+    # To write a long transcript as JSON is not for the event loop.
+    return await asyncio.to_thread(audience.follows, Moment.ENDED, record, at_ms)
 
 
 async def _as_stored(record: CallRecord, archive: Archive) -> CallRecord | None:

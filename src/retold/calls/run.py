@@ -7,6 +7,7 @@ from structlog.contextvars import bound_contextvars
 from structlog.stdlib import get_logger
 
 from retold.calls.call_agent import CallAgent, call_agent
+from retold.calls.consequences import audience_of
 from retold.calls.deps import CallParts, Deps, Session
 from retold.calls.engines import NextAgent
 from retold.calls.finish import end_unjoined, finish
@@ -19,6 +20,7 @@ from retold.domain.call import CallRecord
 from retold.domain.flow_nodes import AgentSwapNode
 from retold.domain.llm_tools import AgentSwap
 from retold.domain.reasons import CallStatus, DisconnectionReason, reason_for
+from retold.domain.webhook_events import Moment
 from retold.engine.rules import rules_for
 from retold.engine.timeline import CallConnected, EndIntended, Timeline
 from retold.errors import RecognitionFailed, RetoldError, StorageBroken, StorageError
@@ -49,8 +51,11 @@ async def run_call(record: CallRecord, transport: Transport, deps: Deps) -> Call
         try:
             # Now: once the call has started, it needs nothing more of the database, which may go away meanwhile.
             who = await call_agent(deps.store, record)
+            audience = await audience_of(deps.store, record, deps.archive.fallback_webhook)
             clock = CallClock(deps.clock)
-            is_started = await deps.store.start_call(CallId(record.call.call_id), clock.started_wall_ms)
+            started = with_call(record, call_status=CallStatus.ONGOING, start_timestamp=clock.started_wall_ms)
+            follows = audience.follows(Moment.STARTED, started, clock.started_wall_ms)
+            is_started = await deps.store.start_call(CallId(record.call.call_id), clock.started_wall_ms, follows)
         except StorageError:
             deps.live.expect(record)
             await _close(transport, DisconnectionReason.ERROR_RETELL.value)
@@ -58,7 +63,6 @@ async def run_call(record: CallRecord, transport: Transport, deps: Deps) -> Call
         if not is_started:
             await _close(transport, "the call is over")
             return await deps.store.find_call(None, CallId(record.call.call_id)) or record
-        started = with_call(record, call_status=CallStatus.ONGOING, start_timestamp=clock.started_wall_ms)
         return await _converse(Conversation(started, who, live, clock, deps))
 
 

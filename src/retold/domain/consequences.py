@@ -24,6 +24,8 @@ class NewEvent:
     """The call object as JSON, without what may not be stored."""
     files_token: str
     """In the paths of the call's files, which stand in `call` without the server's address."""
+    link_lifetime_ms: int | None = None
+    """How long signed addresses of these files are good, from when they are sent."""
     extra: str | None = None
     """A JSON object of what else the event carries, such as where a call is transferred to."""
     is_whole: bool = True

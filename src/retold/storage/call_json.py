@@ -4,7 +4,7 @@ What a transcript holds is stored apart from the rest, compressed: it is nine te
 """
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -81,6 +81,11 @@ def call_json(stored: StoredCall, links: FileLinks) -> CallJson:
     """The call of a stored record, its files as `links` shows them. Raises ValueError for another text."""
     text, after = _parts(stored.body)
     rest: dict[str, Any] = orjson.loads("{" + after[1:])
+    return CallJson(_whole(with_links(text, rest, links), stored), rest)
+
+
+def with_links(text: str, rest: Mapping[str, Any], links: FileLinks) -> str:
+    """The JSON of a call with its files as `links` shows them; `rest` is the record beside its call."""
     # The token is in no text of a user: nobody outside has seen it before the call was over.
     folder = f"/files/{rest['files_token']}/"
     if folder in text:
@@ -92,7 +97,7 @@ def call_json(stored: StoredCall, links: FileLinks) -> CallJson:
                 end = text.index('"', start)
                 path = text[start:end]
                 text = f"{text[:start]}{base}{path}{links.query(path, rest)}{text[end:]}"
-    return CallJson(_whole(text, stored), rest)
+    return text
 
 
 def text_of(call: CallJson) -> bytes:

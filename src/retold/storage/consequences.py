@@ -46,6 +46,7 @@ def _event_row(event: NewEvent) -> dict[str, Any]:
         "at_ms": event.at_ms,
         "call": packed(event.call, _LEVEL),
         "files_token": event.files_token,
+        "link_lifetime_ms": event.link_lifetime_ms,
         "extra": event.extra,
         "is_whole": event.is_whole,
     }

@@ -39,6 +39,7 @@ from retold.storage.numbers import NumberStore
 from retold.storage.owners import Owners
 from retold.storage.sqlite import SqliteBackend
 from retold.storage.tables import IS_UNFINISHED, call, call_body, call_event
+from retold.storage.webhooks import WebhookStore
 
 
 class Store:
@@ -59,6 +60,7 @@ class Store:
         self.components = ComponentStore(database)
         self.numbers = NumberStore(database, sealing)
         self.summaries = Summaries(database)
+        self.webhooks = WebhookStore(database, self.owners, clock)
 
     @classmethod
     async def open(  # noqa: PLR0913 - each a setting of its own, with a default
@@ -147,7 +149,10 @@ class Store:
                 self._rows_of(changed, follows(changed)).write(connection)
             return changed
 
-        return await self._database.write(work, is_essential=True, is_erasing=is_erasing, is_of_calls=True)
+        changed = await self._database.write(work, is_essential=True, is_erasing=is_erasing, is_of_calls=True)
+        if follows is not None:
+            self.webhooks.ring()
+        return changed
 
     async def delete_call(self, org_id: OrgId, call_id: CallId, now_ms: int) -> CallRecord | None:
         """Remove a call and leave a tombstone; gives what was removed, None when there was none."""
@@ -233,6 +238,7 @@ class Store:
 
         is_started = await self._database.write(work, is_essential=True)
         crash_point("start_committed")
+        self._ring(consequences)
         return is_started
 
     async def finish_call(
@@ -263,7 +269,12 @@ class Store:
 
         is_finished = await self._database.write(work, is_essential=True)
         crash_point("terminal_committed")
+        self._ring(consequences)
         return is_finished
+
+    def _ring(self, consequences: Consequences) -> None:
+        if consequences.events:
+            self.webhooks.ring()
 
     def _rows_of(self, record: CallRecord, consequences: Consequences) -> ConsequenceRows:
         call_id, now_ms = record.call.call_id, self._clock.wall_ms()

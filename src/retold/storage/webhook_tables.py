@@ -29,7 +29,9 @@ webhook_event = Table(
     # When it left the line; NULL while it is pending.
     Column("settled_ms", BigInteger),
     Column("call", LargeBinary, nullable=False),
-    Column("files_token", String(32), nullable=False),
+    # How the addresses of the call's files are made when it is sent (file_links.py).
+    Column("files_token", String(64), nullable=False),
+    Column("link_lifetime_ms", BigInteger),
     Column("extra", Text),
     Column("is_whole", Boolean, nullable=False),
     Index("webhook_event_by_id", "event_id", unique=True),

@@ -65,7 +65,8 @@ def _create_events() -> None:
         sa.Column("lease_until_ms", sa.BigInteger),
         sa.Column("settled_ms", sa.BigInteger),
         sa.Column("call", sa.LargeBinary, nullable=False),
-        sa.Column("files_token", sa.String(32), nullable=False),
+        sa.Column("files_token", sa.String(64), nullable=False),
+        sa.Column("link_lifetime_ms", sa.BigInteger),
         sa.Column("extra", sa.Text),
         sa.Column("is_whole", sa.Boolean, nullable=False),
     )
