@@ -35,6 +35,7 @@ RetoldError
 |   |-- AddressRefused         it is malformed, or on a network that agents may not reach
 |   `-- ConnectFailed          nobody answers there, or not with a websocket
 |       `-- SessionOver        an MCP server has forgotten what it was asked before
+|-- BackupRefused              a backup cannot be made, or a file or folder is not fit for restoring one
 `-- StorageError               the disk refused
     |-- StorageFull            no space left
     |-- StorageAway            the database server does not answer; it may come back
@@ -250,6 +251,10 @@ class ConnectFailed(OutboundError):
 
 class SessionOver(ConnectFailed):
     """An MCP server knows the session no more; what it was asked it has not done."""
+
+
+class BackupRefused(RetoldError):
+    """A backup cannot be made, or it is not whole, or the place where it is to be restored is taken."""
 
 
 class StorageError(RetoldError):

@@ -18,6 +18,8 @@ from support.patience import PATIENCE_S
 TEST_KEY = "key_test_0123456789abcdef"
 _URL = re.compile(r"http://[0-9a-z.\[\]:]+:\d+")
 
+_OURS = os.environ.get("PYTHONPATH", "")
+
 SCRIPTED_SPEECH = {
     "RETOLD_VAD": "energy",
     "RETOLD_STT": "scripted",
@@ -134,7 +136,8 @@ def retold(*arguments: str, data_dir: Path, **env: str) -> subprocess.CompletedP
         text=True,
         timeout=PATIENCE_S,
         check=False,
-        env={"PATH": "/usr/bin:/bin", **database.environment(data_dir), **env},
+        # The program under test is the one that the tests import, also where another is installed.
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": _OURS, **database.environment(data_dir), **env},
     )
 
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from retold.cli import call, doctor, keys, serve, webhooks
+from retold.cli import backup, call, doctor, keys, serve, webhooks
 
 app = typer.Typer(
     name="retold",
@@ -16,6 +16,8 @@ app.command("serve")(serve.serve)
 app.command("call")(call.call)
 app.command("demo")(call.demo)
 app.command("doctor")(doctor.doctor)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.add_typer(keys.app, name="keys")
 app.add_typer(webhooks.app, name="webhooks")
 

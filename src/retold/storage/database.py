@@ -252,6 +252,8 @@ class Database:
             batch = self._take()
             if self._clock.monotonic_ms() - self._looked_ms >= SPACE_CHECK_S * 1000:
                 self._look_at_space()
+                if self._owes_scrub:
+                    self._scrub()
             # An empty group asks a database server that was away whether it is back.
             if batch or self._health is StorageHealth.AWAY:
                 self._commit(batch)
@@ -287,7 +289,7 @@ class Database:
             self._is_retrying = False
             if self._health is StorageHealth.AWAY:
                 self._health = StorageHealth.OK
-            if self._owes_scrub or any(outcome.job.is_erasing for outcome in outcomes):
+            if any(outcome.job.is_erasing for outcome in outcomes):
                 self._scrub()
             self._settle(outcomes)
             self._tidy()

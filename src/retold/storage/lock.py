@@ -13,10 +13,18 @@ from pathlib import Path
 
 from retold.errors import StorageError
 
+RESTORING = ".restoring"
+"""What a data folder has in it while a backup is unpacked there."""
+
 
 @contextmanager
 def folder_lock(data_dir: Path) -> Generator[None]:
-    """Hold the folder until the process dies or leaves. Raises StorageError when another server has it."""
+    """Hold the folder until the process dies or leaves.
+
+    Raises StorageError when another server has it, or when a backup was only half restored there.
+    """
+    if (data_dir / RESTORING).exists():
+        raise StorageError(f"a backup is not yet restored in {data_dir}; wait, or delete the folder and restore again")
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(data_dir / "server.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:

@@ -50,6 +50,11 @@ class MasterKey:
         """A key of 32 bytes for one purpose, which tells nothing of the master key. Raises StorageError."""
         return hmac.digest(self._key(), f"retold {purpose}".encode(), hashlib.sha256)
 
+    @property
+    def text(self) -> str:
+        """The key in hex, as `RETOLD_MASTER_KEY` takes it. Raises StorageError."""
+        return self._key().hex()
+
     def _key(self) -> bytes:
         if self._from_settings is not None:
             return bytes.fromhex(self._from_settings)

@@ -141,6 +141,12 @@ def server_version(url: str) -> str:
     return version
 
 
+def copying_engine(url: str, *, is_read_only: bool) -> Engine:
+    """An engine of one connection for a long transaction, which lifts the limits of time by itself."""
+    session = (*_SESSION, *_READ_ONLY) if is_read_only else _SESSION
+    return _engine(make_url(url).set(drivername="postgresql+psycopg"), session, connections=1)
+
+
 def _engine(url: URL, session: tuple[str, ...], connections: int) -> Engine:
     engine = create_engine(
         url,

@@ -22,6 +22,8 @@ from retold.storage.migrations import upgrade
 
 # Among our own processes a `WriteTurn` decides: the file's lock is for strangers (a backup, a shell).
 _BUSY_TIMEOUT = f"PRAGMA busy_timeout = {WAIT_FOR_LOCK_MS}"
+_SCRUB_WAIT_MS = 50
+"""Our own readers are done in less; for a backup that takes a minute, no call shall wait."""
 _WRITER = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -33,7 +35,7 @@ _WRITER = (
     "PRAGMA foreign_keys = ON",
     _BUSY_TIMEOUT,
 )
-_READER = (
+READER_PRAGMAS = (
     # SQLite before 3.51.3 can corrupt the file when two connections checkpoint: readers never do.
     "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA query_only = ON",
@@ -114,10 +116,14 @@ class SqliteBackend:
         # The driver's own connection: SQLAlchemy would begin a transaction, in which nothing can be checkpointed.
         connection = writer.raw_connection()
         try:
-            with self._turn:
-                cursor = connection.cursor()
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                row = cursor.fetchone()
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {_SCRUB_WAIT_MS}")
+            try:
+                with self._turn:
+                    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    row = cursor.fetchone()
+            finally:
+                cursor.execute(_BUSY_TIMEOUT)
             return row is not None and row[0] == 0
         finally:
             connection.close()
@@ -152,7 +158,7 @@ def writer_engine(path: Path) -> Engine:
 
 def reader_engine(path: Path) -> Engine:
     """An engine of `READERS` connections that can only read."""
-    engine = _engine(path, _READER, connections=READERS)
+    engine = _engine(path, READER_PRAGMAS, connections=READERS)
     event.listen(engine, "begin", _begin)
     return engine
 
