@@ -5,7 +5,7 @@ from typing import Final
 
 from retold.domain.pii.addresses import addresses_in
 from retold.domain.pii.births import births_in
-from retold.domain.pii.categories import CATEGORIES, Found, PiiCategory, Span
+from retold.domain.pii.categories import Found, PiiCategory, Span
 from retold.domain.pii.emails import emails_in
 from retold.domain.pii.name_list import NameList, name_list
 from retold.domain.pii.names import names_in
@@ -14,13 +14,9 @@ from retold.domain.pii.repeats import repeats_in
 from retold.domain.pii.secrets import secrets_in
 from retold.domain.pii.talk import Talk, Turn
 
+_SPEAKS_LAST: Final[PiiCategory] = "person_name"
 _SPEAKS_FIRST: Final[tuple[PiiCategory, ...]] = ("email", "password", "date_of_birth", "address")
-_RANKS: Final[tuple[PiiCategory, ...]] = (
-    *_SPEAKS_FIRST,
-    *(category for category in CATEGORIES if category not in {*_SPEAKS_FIRST, "person_name"}),
-    "person_name",
-)
-"""Where two overlap, the first of these gives its name to both."""
+"""Where two overlap, the first of these gives its name to both, and a name of a person never does."""
 
 
 def find(text: str, categories: Collection[PiiCategory], *, names: NameList | None = None) -> list[Span]:
@@ -58,7 +54,14 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
     for span in sorted(spans):
         if merged and span.start < merged[-1].end:
             last = merged.pop()
-            category: PiiCategory = min(last.category, span.category, key=_RANKS.index)
-            span = Span(last.start, max(last.end, span.end), category)  # noqa: PLW2901 - grows by what overlaps
-        merged.append(span)
+            category = span.category if _rank(span.category) < _rank(last.category) else last.category
+            merged.append(Span(last.start, max(last.end, span.end), category))
+        else:
+            merged.append(span)
     return merged
+
+
+def _rank(category: PiiCategory) -> int:
+    if category == _SPEAKS_LAST:
+        return len(_SPEAKS_FIRST) + 1
+    return _SPEAKS_FIRST.index(category) if category in _SPEAKS_FIRST else len(_SPEAKS_FIRST)
