@@ -34,6 +34,8 @@ CRASH_POINTS = (
     "spool_removed",
     "unjoined_begun",
     "unjoined_committed",
+    "erase_files_removed",
+    "erase_committed",
     "migrating",
     "recovery_begun",
     "recovery_replayed",

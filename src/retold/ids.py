@@ -48,6 +48,11 @@ def new_component_id() -> str:
     return "conversation_flow_component_" + secrets.token_hex(12)
 
 
+def new_erasure_id() -> str:
+    """`erasure_` and 12 bytes in hex."""
+    return "erasure_" + secrets.token_hex(12)
+
+
 def new_key_id() -> KeyId:
     """The public name of an API key, safe to show and log."""
     return KeyId("apikey_" + secrets.token_hex(8))
@@ -78,10 +83,11 @@ def new_path_token(*, is_signed: bool = False) -> str:
 
     124 and a mark, if it is to be served with a signature only.
     """
-    token = secrets.token_hex(16)
+    token = secrets.token_hex(PATH_TOKEN_CHARS // 2)
     return SIGNED_MARK + token[1:] if is_signed else token
 
 
+PATH_TOKEN_CHARS = 32
 SIGNED_MARK = "s"
 """No hexadecimal digit, so that no other token begins with it."""
 

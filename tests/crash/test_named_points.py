@@ -14,6 +14,7 @@ import pytest
 import retold
 from retold.crash import CRASH_POINTS
 from support.crash_house import CrashHouse, answer_all
+from support.invariants import check_nothing_left
 from support.llm_server import LlmServer, llm_server
 from support.nursery import Nursery
 from support.patience import PATIENCE_S
@@ -32,7 +33,10 @@ ALSO_IN_RECOVERY = [
     "terminal_committed",
     "spool_removed",
 ]
-IN_A_CALL = [point for point in CRASH_POINTS if point not in {*AT_BOOT, "migrating"} and "unjoined" not in point]
+ERASING = [point for point in CRASH_POINTS if point.startswith("erase_")]
+IN_A_CALL = [
+    point for point in CRASH_POINTS if point not in {*AT_BOOT, *ERASING, "migrating"} and "unjoined" not in point
+]
 AFTER_TALK = IN_A_CALL[IN_A_CALL.index("session_over") :]
 UNJOINED = [point for point in CRASH_POINTS if "unjoined" in point]
 
@@ -127,6 +131,27 @@ async def test_kill_in_recovery_and_again(house: CrashHouse, point: str) -> None
         await house.check(before)
         await house.kill()
     assert [house.promised_words(call_id) for call_id in house.callers] == [["alpha", "bravo"]]
+
+
+@pytest.mark.parametrize("point", ERASING)
+async def test_kill_while_erasing(house: CrashHouse, point: str) -> None:
+    assert await house.start()
+    await one_call(house)
+    await house.kill()
+    assert await house.start(crash_at=point)
+    [call_id] = house.left_behind()
+    async with house.http() as http:
+        with contextlib.suppress(httpx2.HTTPError):
+            await http.delete(f"/v2/delete-call/{call_id}")
+        await house.death()
+    assert await house.start()
+    async with house.http() as http:
+        # Whatever the first one came to, after the second one nothing is left.
+        assert (await http.delete(f"/v2/delete-call/{call_id}")).status_code in {204, 422}
+        report = (await http.get("/get-privacy-report")).json()
+    assert (report["kept_calls"], report["erased_calls"]) == ([], 1)
+    assert list((house.data / "files").glob("*/*")) == []
+    check_nothing_left(house.data)
 
 
 async def test_kill_while_migrating(ground: Ground, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from support.patience import PATIENCE_S
 from support.server import retold, running_server
 
 UNKNOWN = {
+    "erasure_id": "erasure_" + "0" * 24,
     "agent_id": "agent_" + "0" * 26,
     "call_id": "call_" + "0" * 27,
     "api_key_id": "apikey_" + "0" * 16,
@@ -112,7 +113,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
         while http.get("/list-agents", headers=bearer(expired)).status_code != 401:
             time.sleep(0.05)
         described = list(operations(http.get("/openapi.json").json()))
+        erased = http.post("/erase-person", json={"phone_number": "+14155550177"}, headers=own)
         ids = {
+            "erasure_id": erased.json()["erasure_id"],
             "agent_id": agent_id,
             "call_id": call_id,
             "api_key_id": key_id,

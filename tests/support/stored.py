@@ -7,9 +7,11 @@ from typing import Any
 
 from retold.domain.agent import Agent
 from retold.domain.call import Call, CallRecord
+from retold.domain.erasure import ErasureKind
 from retold.domain.response_engine import CustomLlm
-from retold.ids import DEFAULT_ORG_ID, new_call_id, new_path_token
+from retold.ids import DEFAULT_ORG_ID, CallId, OrgId, new_call_id, new_path_token
 from retold.storage.disk import Disk
+from retold.storage.store import Store
 
 BORN_MS = 1_800_000_000_000
 
@@ -34,6 +36,13 @@ def make_record(*, created_ms: int = BORN_MS, join_ms: int = 30_000, phone: bool
         is_registered_phone_call=phone,
         files_token=new_path_token(),
     )
+
+
+async def delete_call(store: Store, call_id: str, org_id: OrgId = DEFAULT_ORG_ID) -> bool:
+    """Take a call out of the database, as erasing does; False when there is none."""
+    begun = await store.erasures.begin(org_id, ErasureKind.CALL)
+    gone, _ = await store.erasures.erase(org_id, [CallId(call_id)], begun)
+    return bool(gone)
 
 
 class FaultyDisk(Disk):

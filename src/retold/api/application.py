@@ -28,6 +28,7 @@ from retold.api import (
     monitor,
     phone_calls,
     phone_numbers,
+    privacy,
     v1,
     voices,
     web_calls,
@@ -71,6 +72,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     list_calls.router,
     v1.router,
     audio_websocket.router,
+    privacy.router,
     files.router,
     health.router,
 )

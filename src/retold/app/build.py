@@ -22,6 +22,7 @@ from retold.app.minds import Minds
 from retold.app.models import LanguageModels, language_models
 from retold.app.speech import Speech
 from retold.calls.deps import Deps
+from retold.calls.erase import Eraser
 from retold.calls.finish import Archive
 from retold.calls.live import LiveCalls
 from retold.calls.recover import keep_watch, recover
@@ -118,6 +119,7 @@ class App:
             tasks.start_soon(keep_watch, archive, self.live)
             tasks.start_soon(speech.warm_up)
             tasks.start_soon(self._end_when_broken)
+            tasks.start_soon(Eraser(archive, self.live).keep_retention)
             tasks.start_soon(self._keep_house)
             tasks.start_soon(self._summarise)
             try:

@@ -1,13 +1,12 @@
-"""Changes of calls that are over, and what deleting one takes."""
+"""Changes of calls that are over, and deleting one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from structlog.stdlib import get_logger
-
 from retold.calls.create import check_metadata
 from retold.calls.deps import Deps
+from retold.calls.erase import Eraser
 from retold.calls.finish import erase
 from retold.domain.call import CallRecord
 from retold.domain.call_parts import DataStorageSetting
@@ -69,18 +68,7 @@ async def delete(deps: Deps, org_id: OrgId, record: CallRecord) -> bool:
 
     Raises StorageError and OSError.
     """
-    await deps.live.silence(record)
-    await erase(record, deps.archive)
-    deleted = await deps.store.delete_call(org_id, CallId(record.call.call_id), deps.clock.wall_ms())
-    deps.archive.unstored.forget(record.call.call_id)
-    # Not before it is gone: a call that found no disk to be deleted on still has its deadline.
-    deps.live.forget(record)
-    # Somebody may have joined it meanwhile, and its end may have written files.
-    await deps.live.silence(record)
-    await erase(record, deps.archive)
-    if deleted is not None:
-        get_logger().info("call_deleted", call_id=record.call.call_id)
-    return deleted is not None
+    return await Eraser(deps.archive, deps.live).call(org_id, record)
 
 
 def _finished(change: Callable[[CallRecord], CallRecord]) -> Callable[[CallRecord], CallRecord]:

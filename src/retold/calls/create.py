@@ -112,6 +112,7 @@ def _record(deps: Deps, org_id: OrgId, agent: Agent, details: CallDetails, *, jo
         join_deadline_wall_ms=created_wall_ms + join_ms,
         files_token=new_path_token(is_signed=agent.opt_in_signed_url),
         signed_url_expiration_ms=agent.signed_url_expiration_ms if agent.opt_in_signed_url else None,
+        data_storage_retention_days=agent.data_storage_retention_days,
         end_call_after_silence_ms=details.end_call_after_silence_ms,
         agent_override_json=override.stored() if override else None,
         current_node_id=details.current_node_id,

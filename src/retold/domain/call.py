@@ -148,6 +148,9 @@ _AFTER_CREATION = (
 )
 
 
+_DAY_MS = 86_400_000
+
+
 class CallRecord(BaseModel):
     """What is stored of a call: the object itself and what the API never shows.
 
@@ -171,6 +174,8 @@ class CallRecord(BaseModel):
     """Random, in the paths of the call's files; marked when these are served with a signature only."""
     signed_url_expiration_ms: int | None = None
     """How long a signed address is served; None is the default."""
+    data_storage_retention_days: int | None = None
+    """The agent's, counted from the end of the call; None is for ever."""
     end_call_after_silence_ms: int | None = None
     """v1 register-call's own value, over the agent's."""
     agent_override_json: str | None = None
@@ -195,6 +200,13 @@ class CallRecord(BaseModel):
         if self.call.stores_sensitive_data:
             return self
         return self.model_copy(update={"call": self.call.permitted(), "tool_latencies_json": None})
+
+    @property
+    def erase_after_ms(self) -> int | None:
+        """When the call is to be erased, in milliseconds since the epoch; None while it goes on, or when never."""
+        ended_ms = self.call.end_timestamp if self.call.call_status.is_terminal else None
+        days = self.data_storage_retention_days
+        return None if ended_ms is None or days is None else ended_ms + days * _DAY_MS
 
     @property
     def unjoined_reason(self) -> DisconnectionReason:

@@ -40,6 +40,8 @@ def scope_for(method: str, path: str) -> Scope:
         return Scope.READ
     if "api-key" in name:
         return Scope.ADMIN
+    if name == "erase-person":
+        return Scope.CALLS
     if name in _WEB_CALL_ROUTES:
         return Scope.WEB_CALLS
     if method in {"GET", "HEAD"} or name.partition("-")[0] in _READING_VERBS:

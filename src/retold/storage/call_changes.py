@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from retold.domain.call import CallRecord
 from retold.storage.access_tables import idempotency
@@ -10,8 +10,7 @@ from retold.storage.call_rows import rows_of
 from retold.storage.call_tables import call_tombstone
 from retold.storage.call_writes import remove_call, replace_call, stored_record
 from retold.storage.idempotency import KEPT_MS
-from retold.storage.tables import call_event
-from retold.storage.webhook_tables import webhook_event
+from retold.storage.tables import call, call_event, metadata
 
 _SLACK_MS = 120_000
 """An answer's expiry is counted from when its request came, the call's age from when it was made."""
@@ -38,21 +37,35 @@ def change_call(
     return changed
 
 
-def delete_call(connection: Connection, org_id: str, call_id: str, now_ms: int) -> CallRecord | None:
+def delete_call(
+    connection: Connection, org_id: str, call_id: str, now_ms: int, erasure_id: str | None = None
+) -> CallRecord | None:
     """Remove a call and all that belongs to it, leaving a tombstone; gives what was removed, None without a call."""
     record = stored_record(connection, org_id, call_id)
     if record is None:
         return None
-    for table in (call_event, webhook_event):
+    for table in tables_beside_calls():
         connection.execute(delete(table).where(table.c.call_id == call_id))
     place = remove_call(connection, call_id)
     _forget_answers(connection, record)
     connection.execute(
         insert(call_tombstone).values(
-            call_id=call_id, org_id=org_id, deleted_ms=now_ms, sort_ms=place.sort_ms, row_id=place.row_id
+            call_id=call_id,
+            org_id=org_id,
+            deleted_ms=now_ms,
+            sort_ms=place.sort_ms,
+            row_id=place.row_id,
+            erasure_id=erasure_id,
         )
     )
     return record
+
+
+def tables_beside_calls() -> list[Table]:
+    """Every table with rows of calls beside their own, but for the marks that deleted ones leave."""
+    # A table that is added later is in it, so that nobody forgets to erase from it.
+    own = (call, call_tombstone)
+    return [one for one in metadata.sorted_tables if "call_id" in one.c and one not in own]
 
 
 def _forget_answers(connection: Connection, record: CallRecord) -> None:

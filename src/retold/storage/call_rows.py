@@ -43,7 +43,7 @@ def rows_of(record: CallRecord) -> CallRows:
     stored = stored_call(record)
     call: dict[str, Any] = orjson.loads(stored.body)["call"]
     return CallRows(
-        columns(call, record.org_id, record.created_wall_ms),
+        {**columns(call, record.org_id, record.created_wall_ms), "erase_after_ms": record.erase_after_ms},
         stored,
         list(attributes(call, record.org_id)),
         list(tools(record.call.transcript_with_tool_calls or (), record.org_id, record.tool_latencies_ms)),

@@ -1,6 +1,6 @@
 """What is kept beside calls: the marks that deleted ones leave, and the summaries of blocks (call_bits.py)."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
 
 from retold.storage.tables import metadata
 
@@ -13,7 +13,10 @@ call_tombstone = Table(
     # Where the call stood in lists: the page after it is still found. Unknown of the first that were deleted.
     Column("sort_ms", BigInteger),
     Column("row_id", BigInteger),
+    # Which erasure it was (privacy_tables.py). Unknown of the first that were deleted.
+    Column("erasure_id", String(64)),
     Index("call_tombstone_by_org", "org_id", "deleted_ms"),
+    Index("call_tombstone_by_erasure", "erasure_id", sqlite_where=text("erasure_id IS NOT NULL")),
 )
 
 call_block = Table(

@@ -45,6 +45,12 @@ def write_log(lines: Iterable[str], data_dir: Path, files_token: str, disk: Disk
         partial.unlink(missing_ok=True)
 
 
+def stored_sizes(data_dir: Path, files_token: str) -> list[int]:
+    """The bytes of each file of a call. Blocks. Raises OSError."""
+    folder = folder_of(data_dir, files_token)
+    return [path.stat().st_size for path in folder.iterdir()] if folder.is_dir() else []
+
+
 def remove_files(data_dir: Path, files_token: str) -> None:
     """Delete a call's recordings and log; nothing happens when there are none. Blocks. Raises OSError."""
     folder = folder_of(data_dir, files_token)

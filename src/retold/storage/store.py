@@ -13,6 +13,7 @@ from retold.crash import crash_point
 from retold.domain.call import CallRecord
 from retold.domain.call_query import CallQuery
 from retold.domain.consequences import NO_CONSEQUENCES, Consequences
+from retold.domain.privacy_report import PrivacyReport
 from retold.domain.reasons import CallStatus
 from retold.errors import StorageError
 from retold.ids import CallId, OrgId
@@ -27,6 +28,7 @@ from retold.storage.call_writes import insert_call, replace_call, stored_record
 from retold.storage.consequences import ConsequenceRows, rows_of_consequences
 from retold.storage.database import Database
 from retold.storage.disk import BALLAST_BYTES, Disk, StorageHealth
+from retold.storage.erasures import Erasures
 from retold.storage.file_links import FileLinks, UrlSigner
 from retold.storage.flows import ComponentStore, FlowStore
 from retold.storage.idempotency import Idempotency
@@ -37,6 +39,7 @@ from retold.storage.master_key import MasterKey
 from retold.storage.near import near_id
 from retold.storage.numbers import NumberStore
 from retold.storage.owners import Owners
+from retold.storage.privacy_report import privacy_report
 from retold.storage.sqlite import SqliteBackend
 from retold.storage.tables import IS_UNFINISHED, call, call_body, call_event
 from retold.storage.webhooks import WebhookStore
@@ -53,6 +56,7 @@ class Store:
         self.idempotency = Idempotency(database, clock)
         sealing = MasterKey(data_dir, master_key)
         self.url_signer = UrlSigner(lambda: sealing.derived("signed addresses"))
+        self.erasures = Erasures(database, clock, lambda: sealing.derived("hashes of persons"))
         self.keys = Keys(database, clock, sealing)
         self.agents = AgentStore(database, clock)
         self.llms = LlmStore(database)
@@ -153,14 +157,6 @@ class Store:
         if follows is not None:
             self.webhooks.ring()
         return changed
-
-    async def delete_call(self, org_id: OrgId, call_id: CallId, now_ms: int) -> CallRecord | None:
-        """Remove a call and leave a tombstone; gives what was removed, None when there was none."""
-        return await self._database.write(
-            lambda connection: call_changes.delete_call(connection, org_id, call_id, now_ms),
-            is_essential=True,
-            is_erasing=True,
-        )
 
     async def has_calls(self) -> bool:
         """Whether any organisation has a call."""
@@ -279,6 +275,13 @@ class Store:
     def _rows_of(self, record: CallRecord, consequences: Consequences) -> ConsequenceRows:
         call_id, now_ms = record.call.call_id, self._clock.wall_ms()
         return rows_of_consequences(consequences, org_id=record.org_id, call_id=call_id, now_ms=now_ms)
+
+    async def privacy_report(self, org_id: OrgId) -> PrivacyReport:
+        """What is kept of an organisation's calls; of a million, it counts for a second."""
+        database, now_ms = "postgresql" if self.is_shared else "sqlite", self._clock.wall_ms()
+        return await self._database.read(
+            lambda connection: privacy_report(connection, org_id, now_ms, database=database)
+        )
 
     async def unfinished_calls(self) -> list[CallRecord]:
         """Every call of this server that is registered or ongoing, oldest first."""

@@ -94,6 +94,9 @@ call = Table(
     Column("e2e_latency_p50", Float),
     # Whose work it is while it is unfinished; NULL when the database has one server only.
     Column("server", String(64)),
+    # From the end of a call whose agent keeps calls for some days only.
+    Column("erase_after_ms", BigInteger),
+    Index("call_by_erasing", "erase_after_ms", sqlite_where=text("erase_after_ms IS NOT NULL")),
     Index("call_by_id", "call_id", unique=True),
     Index("call_by_start", "org_id", "sort_ms", "row_id"),
     Index("call_by_version", "org_id", "agent_id", "agent_version", "sort_ms", "row_id"),

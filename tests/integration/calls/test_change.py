@@ -15,11 +15,12 @@ from retold.calls.recover import recover
 from retold.domain.call import CallRecord
 from retold.domain.reasons import CallStatus
 from retold.errors import InvalidRequest
-from retold.ids import DEFAULT_ORG_ID, CallId, OrgId
+from retold.ids import DEFAULT_ORG_ID, CallId, OrgId, new_api_key
 from retold.storage.store import with_call
 from retold.storage.tape import spool_path
 from support.call_house import CANARY, RATE, House, ScriptedSession, open_house, said, talk
 from support.invariants import check_nothing_left, contains
+from support.stored import delete_call
 
 pytestmark = pytest.mark.anyio
 
@@ -106,7 +107,7 @@ async def test_the_end_of_a_call_does_not_bring_it_back(tmp_path: Path) -> None:
 
         async def script(session: ScriptedSession) -> None:
             await conversation(session)
-            await house.store.delete_call(DEFAULT_ORG_ID, CallId(record.call.call_id), 0)
+            await delete_call(house.store, record.call.call_id)
 
         house.script = script
         record = await house.create()
@@ -189,7 +190,8 @@ async def test_another_organisation_deletes_nothing(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         record = await talked(house)
         call_id = CallId(record.call.call_id)
-        assert await house.store.delete_call(OrgId("org_other"), call_id, 0) is None
+        await house.store.keys.create(OrgId("org_other"), new_api_key())
+        assert not await delete_call(house.store, call_id, OrgId("org_other"))
         assert await update_finished(house.deps, OrgId("org_other"), call_id, CallChanges(metadata={})) is None
         assert await found(house, record) == record
 

@@ -17,7 +17,7 @@ from retold.errors import InvalidRequest
 from retold.ids import DEFAULT_ORG_ID, CallId
 from retold.storage.store import Store, with_call
 from retold.storage.webhook_tables import webhook_event
-from support.stored import BORN_MS, make_record
+from support.stored import BORN_MS, delete_call, make_record
 
 pytestmark = pytest.mark.anyio
 
@@ -80,7 +80,7 @@ async def test_deleting_a_call_takes_its_events_along(store: Store, url: str) ->
     for one in (record, other):
         await store.create_call(one)
         await store.finish_call(ended(one), consequences=following("call_ended"))
-    await store.delete_call(DEFAULT_ORG_ID, CallId(record.call.call_id), BORN_MS)
+    await delete_call(store, record.call.call_id)
     assert [row["call_id"] for row in events(url)] == [other.call.call_id]
 
 
