@@ -158,9 +158,9 @@ async def test_what_is_over_is_erased_in_batches_by_itself(tmp_path: Path) -> No
         house.clock.pass_ms(60_000)
         await house.live.end_overdue()
         house.clock.pass_ms(DAY_MS)
+        proofs: list[Erasure] = []
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(eraser(house).keep_retention)
-            proofs: list[Erasure] = []
             with anyio.fail_after(PATIENCE_S):
                 while not (len(proofs) == 3 and all(proof.is_complete for proof in proofs)):
                     await anyio.sleep(0.01)
