@@ -28,12 +28,16 @@ UNKNOWN = {
     "conversation_flow_component_id": "conversation_flow_component_" + "0" * 24,
     "phone_number": "+14155550199",
     "voice_id": "voice_none",
+    "event_id": "evt_" + "0" * 32,
+    "endpoint_id": "0" * 64,
 }
 SAYS_NOTHING = {"date", "x-request-id", "content-length"}
 """Headers that differ from answer to answer."""
 UNKNOWN_STATUSES = {404, 422}
 EXPIRES_MS = 5_000
 """Long enough to be in the future when the server reads it, also when either of us stands still meanwhile."""
+COMES_LATER = ("call_analysis", "call_cost")
+"""What a call that has ended is given some time afterwards."""
 EMPTY_PAGE = {"items": [], "has_more": False}
 
 
@@ -72,6 +76,9 @@ class House:
         calls = self.http.post("/v2/list-calls", json={}, headers=bearer(secret)).json()
         for key in keys:
             key.pop("last_used_timestamp", None)
+        for call in calls:
+            for name in COMES_LATER:
+                call.pop(name, None)
         return [keys, *others, calls]
 
 
@@ -108,6 +115,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
         call_id = make("/v2/create-web-call", agent_id=agent_id)["call_id"]
         trunk = {"phone_number": "+14155550100", "termination_uri": "trunk.example.com"}
         number = make("/import-phone-number", **trunk)["phone_number"]
+        announced = announced_call(http, own, make, number)
         without = {scope: make("/create-api-key", scopes=all_but(scope))["api_key"] for scope in Scope}
         stranger = retold("keys", "create", "--org", "org_stranger", data_dir=folder).stdout.split()[0]
         while http.get("/list-agents", headers=bearer(expired)).status_code != 401:
@@ -123,8 +131,24 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
             "conversation_flow_id": flow_id,
             "conversation_flow_component_id": part,
             "phone_number": number,
+            **announced,
         }
         yield House(http, server.api_key, stranger, expired, revoked["api_key"], without, ids, described)
+
+
+def announced_call(
+    http: httpx2.Client, own: Mapping[str, str], make: Callable[..., dict[str, Any]], number: str
+) -> dict[str, str]:
+    """Make a call that ends at once, as nobody can be called here, and is told of to a webhook that never answers."""
+    engine = {"type": "custom-llm", "llm_websocket_url": "wss://a.example.com"}
+    agent = make("/create-agent", voice_id="default", response_engine=engine, webhook_url="http://127.0.0.1:9/")
+    called = {"from_number": number, "to_number": "+14155550101", "override_agent_id": agent["agent_id"]}
+    call_id = make("/v2/create-phone-call", **called)["call_id"]
+    while not (events := http.get("/list-webhook-events", headers=own).json()["items"]):
+        time.sleep(0.05)
+    assert {event["call_id"] for event in events} == {call_id}
+    [endpoint] = http.get("/list-webhook-endpoints", headers=own).json()
+    return {"event_id": events[-1]["event_id"], "endpoint_id": endpoint["endpoint_id"]}
 
 
 def all_but(scope: Scope) -> list[str]:
@@ -211,6 +235,7 @@ def llm_engine(llm_id: str) -> dict[str, Any]:
 Reference = Callable[[Mapping[str, str], Mapping[str, str]], tuple[str, str, Any]]
 """A request that names one of these ids where it need not name any; the second ids are the stranger's own."""
 REFERENCES: dict[str, Reference] = {
+    "the call of webhook events": lambda ids, _own: ("GET", f"/list-webhook-events?call_id={ids['call_id']}", None),
     "the agent of an outbound call": lambda ids, own: (
         "POST",
         "/v2/create-phone-call",

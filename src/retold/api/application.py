@@ -32,6 +32,7 @@ from retold.api import (
     v1,
     voices,
     web_calls,
+    webhooks,
 )
 from retold.api.context import WARNING_HEADER, ApiContext
 from retold.api.idempotency import HEADER as IDEMPOTENCY_KEY
@@ -69,6 +70,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     live_calls.router,
     monitor.router,
     concurrency.router,
+    webhooks.router,
     list_calls.router,
     v1.router,
     audio_websocket.router,

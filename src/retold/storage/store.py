@@ -42,6 +42,7 @@ from retold.storage.owners import Owners
 from retold.storage.privacy_report import privacy_report
 from retold.storage.sqlite import SqliteBackend
 from retold.storage.tables import IS_UNFINISHED, call, call_body, call_event
+from retold.storage.webhook_log import WebhookLog
 from retold.storage.webhooks import WebhookStore
 
 
@@ -65,6 +66,7 @@ class Store:
         self.numbers = NumberStore(database, sealing)
         self.summaries = Summaries(database)
         self.webhooks = WebhookStore(database, self.owners, clock)
+        self.webhook_log = WebhookLog(database, self.webhooks, clock, self.links)
 
     @classmethod
     async def open(  # noqa: PLR0913 - each a setting of its own, with a default
