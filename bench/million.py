@@ -68,6 +68,7 @@ async def _measured(place: Place, calls: int, scale: Scale, figures: list[Figure
     ):
         got_ms = await _gets(server, calls, scale, figures)
         lists = await _lists(server, calls, scale, figures)
+        await _statistics(server, calls, scale, figures)
         await _creations(server, scale, figures)
     return Times(median(got_ms), lists)
 
@@ -166,6 +167,21 @@ async def _far_key(connection: PlainConnection, criteria: Criteria, page: int) -
     assert answer.status == 200, answer.body[:300]
     key: str | None = orjson.loads(answer.body).get("pagination_key")
     return key
+
+
+async def _statistics(server: ServerProcess, calls: int, scale: Scale, figures: list[Figure]) -> None:
+    rng = random.Random(0)
+    known = million_queries.mixed(calls, rng) | million_queries.by_key(calls, rng)
+    asked: dict[str, dict[str, Any]] = {
+        "all calls, by week": {"interval": "week"},
+        **{name: {"filter_criteria": known[name]} for name in ("agent and month", "metadata eq, a twentieth")},
+    }
+    async with plain_connection(server) as connection:
+        for name, body in asked.items():
+            answers = [await connection.post("/get-call-statistics", body) for _ in range(scale.pick(10, 2))]
+            assert all(one.status == 200 for one in answers), answers[0].body[:300]
+            p95_ms = quantile([one.took_ms for one in answers], 0.95)
+            figures.append(Figure(f"statistics, {name}: p95", p95_ms, "ms", at_most=1_000))
 
 
 async def _creations(server: ServerProcess, scale: Scale, figures: list[Figure]) -> None:

@@ -7,7 +7,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 MAX_PAGE = 1_000
 DEFAULT_PAGE = 50
@@ -37,6 +37,23 @@ class CallField(StrEnum):
     DURATION_MS = "duration_ms"
     COMBINED_COST = "combined_cost"
     E2E_LATENCY_P50 = "e2e_latency_p50"
+
+
+CHOICES: Final = (
+    "agent_id",
+    "agent_tag",
+    "call_status",
+    "call_successful",
+    "call_type",
+    "data_storage_setting",
+    "direction",
+    "disconnection_reason",
+    "in_voicemail",
+    "user_sentiment",
+)
+"""Fields that have few values each."""
+NUMBERS: Final = ("agent_version", "combined_cost", "duration_ms", "e2e_latency_p50", "start_timestamp")
+"""Fields that are numbers, but for the end."""
 
 
 class CallKeys(StrEnum):

@@ -17,9 +17,10 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, ScalarResult, delete, func, insert, select, text, update
 
+from retold.domain.call_query import NUMBERS
 from retold.storage.call_bits import BLOCK_CALLS
 from retold.storage.call_summary import COLUMNS, Summary
-from retold.storage.call_tables import call_bitmap, call_block, call_span
+from retold.storage.call_tables import call_bitmap, call_block, call_figures, call_span
 from retold.storage.tables import IS_UNFINISHED, call, call_attribute, call_tool
 
 PART_CALLS: Final = 16
@@ -32,7 +33,7 @@ _COUNT_UP = text(
     "ON CONFLICT (block) DO UPDATE SET version = call_block.version + 1, is_summarised = :no"
 )
 _FENCE = text("LOCK TABLE call IN SHARE MODE NOWAIT")
-_OF_CALL = select(*(call.c[name] for name in ("row_id", "org_id", "sort_ms", *COLUMNS)))
+_OF_CALL = select(*(call.c[name] for name in dict.fromkeys(("row_id", "org_id", "sort_ms", *COLUMNS, *NUMBERS))))
 _OF_KEYS = select(
     call_attribute.c.row_id,
     call_attribute.c.org_id,
@@ -60,7 +61,7 @@ def forget_block_of(connection: Connection, row_id: int, block_calls: int = BLOC
 def _renew(connection: Connection, block: int) -> None:
     """Count up, and drop all that is there."""
     connection.execute(_COUNT_UP, {"block": block, "no": False})
-    for table in (call_span, call_bitmap):
+    for table in (call_span, call_bitmap, call_figures):
         connection.execute(delete(table).where(table.c.block == block))
 
 
@@ -123,11 +124,12 @@ def put_bitmaps(connection: Connection, block: int, version: int, rows: Rows) ->
     return is_mine
 
 
-def complete(connection: Connection, block: int, version: int, spans: Rows) -> bool:
+def complete(connection: Connection, block: int, version: int, spans: Rows, figures: Rows) -> bool:
     """Say that all is written; False when the block is not of this version any more."""
     is_mine = _hold(connection, block, version, is_summarised=True)
     if is_mine and spans:
         connection.execute(insert(call_span), spans)
+        connection.execute(insert(call_figures), figures)
     return is_mine
 
 
@@ -150,6 +152,11 @@ def spans_of(block: int, found: dict[str, Summary]) -> Rows:
         }
         for org_id, one in found.items()
     ]
+
+
+def figures_of(block: int, found: dict[str, Summary]) -> Rows:
+    """The rows of `call_figures`."""
+    return [{"org_id": org_id, "block": block, "figures": one.figures()} for org_id, one in found.items()]
 
 
 def bitmaps_of(block: int, found: dict[str, Summary]) -> Iterator[Rows]:

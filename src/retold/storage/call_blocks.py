@@ -68,15 +68,15 @@ def find_by_blocks(connection: Connection, wanted: Wanted, block_calls: int = BL
     enough = wanted.query.skip + wanted.query.limit + 1
     if not formulas or len(names) > MAX_BITMAPS or enough > _LONGEST_LOOK:
         return None
-    open_blocks = _open_blocks(connection, block_calls)
-    if len(open_blocks) > MAX_OPEN_BLOCKS:
+    without = open_blocks(connection, block_calls)
+    if len(without) > MAX_OPEN_BLOCKS:
         return None
     spans = _spans(connection, wanted)
     if not all(span.has_all_keys for span in spans):
         names |= {one.key for one in formulas if one.key is not None}
     stored = _Stored(connection, wanted.org_id, names)
     summary = _Summary(spans, formulas, stored, block_calls)
-    places_found = _tested(connection, wanted, _is_in(open_blocks, block_calls), enough)
+    places_found = _tested(connection, wanted, is_in_blocks(without, block_calls), enough)
     looked_at, most = 0, _FIRST_LOOK
     while summary.spans and not _is_complete(places_found[:enough], enough, summary.spans[0], wanted.query):
         row_ids = summary.take(most)
@@ -92,7 +92,7 @@ def find_by_blocks(connection: Connection, wanted: Wanted, block_calls: int = BL
 # --- what is stored ---
 
 
-def _open_blocks(connection: Connection, block_calls: int) -> list[int]:
+def open_blocks(connection: Connection, block_calls: int = BLOCK_CALLS) -> list[int]:
     """The blocks that have no summary."""
     newest = (connection.scalar(select(func.max(call.c.row_id))) or 0) // block_calls
     is_done = (call_block.c.block >= 0, call_block.c.is_summarised)
@@ -217,7 +217,8 @@ def _tested(connection: Connection, wanted: Wanted, is_candidate: ColumnElement[
     return [(row[0], row[1]) for row in connection.execute(ordered.limit(most)).all()]
 
 
-def _is_in(blocks: Sequence[int], block_calls: int) -> ColumnElement[bool]:
+def is_in_blocks(blocks: Sequence[int], block_calls: int = BLOCK_CALLS) -> ColumnElement[bool]:
+    """Whether a call is of one of these blocks."""
     ranges = (call.c.row_id.between(block * block_calls, (block + 1) * block_calls - 1) for block in blocks)
     return or_(*ranges) if blocks else call.c.row_id.in_(())
 

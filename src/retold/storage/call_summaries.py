@@ -15,6 +15,7 @@ from retold.storage.call_block_writes import (
     claim,
     complete,
     due_blocks,
+    figures_of,
     last_certain,
     parts_of,
     put_bitmaps,
@@ -38,7 +39,7 @@ def summarise(connection: Connection, due: Due, block_calls: int = BLOCK_CALLS) 
         read_part(connection, found, first, last, block_calls)
     for rows in bitmaps_of(due.block, found):
         put_bitmaps(connection, due.block, version, rows)
-    return complete(connection, due.block, version, spans_of(due.block, found))
+    return complete(connection, due.block, version, spans_of(due.block, found), figures_of(due.block, found))
 
 
 class Summaries:
@@ -76,7 +77,8 @@ class Summaries:
                 return False
             await anyio.sleep(self._pause_s)
         spans = spans_of(due.block, found)
-        return await self._database.write(lambda connection: complete(connection, due.block, version, spans))
+        figures = await anyio.to_thread.run_sync(figures_of, due.block, found)
+        return await self._database.write(lambda connection: complete(connection, due.block, version, spans, figures))
 
     async def _read_part(self, found: dict[str, Summary], first: int, last: int) -> None:
         await self._database.read(lambda connection: read_part(connection, found, first, last, self._block_calls))

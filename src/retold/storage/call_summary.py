@@ -4,23 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
 
+from retold.domain.call_query import CHOICES
 from retold.storage.call_bits import BLOCK_CALLS, packed, set_bit, slices_of
 from retold.storage.call_buckets import NUMBERS, bucket_of
 from retold.storage.call_pieces import TEXTS, Pieces
 from retold.storage.call_rows import as_text
 
-FIELDS: Final = (
-    "agent_id",
-    "agent_tag",
-    "call_status",
-    "call_successful",
-    "call_type",
-    "data_storage_setting",
-    "direction",
-    "disconnection_reason",
-    "in_voicemail",
-    "user_sentiment",
-)
+FIELDS: Final = CHOICES
 """Columns that have few values."""
 COLUMNS: Final = (*FIELDS, *NUMBERS, *TEXTS)
 """All columns that are told of."""
@@ -107,14 +97,16 @@ class Summary:
         self._pieces = {column: Pieces() for column in TEXTS}
         self._keys: dict[tuple[str, str], _Key] = {}
         self._starts_ms: list[int] = []
+        self._rows: list[Mapping[Any, object]] = []
         # Most values come again and again.
         self._slices_of = lru_cache(maxsize=_KNOWN_VALUES)(slices_of)
         self.has_all_keys = True
 
     def add_call(self, place: int, sort_ms: int, columns: Mapping[Any, object]) -> None:
-        """Take a call in; of `columns` those in COLUMNS count."""
+        """Take a call in; of `columns` those in COLUMNS and in FIGURES count."""
         set_bit(self._calls, place)
         self._starts_ms.append(sort_ms)
+        self._rows.append(columns)
         for column in FIELDS:
             if (value := columns[column]) is not None:
                 set_bit(self._columns.setdefault((column, value), bytearray(self._bytes)), place)
@@ -153,6 +145,14 @@ class Summary:
     def last_ms(self) -> int:
         """Where the last of them stands in lists."""
         return max(self._starts_ms)
+
+    def figures(self) -> bytes:
+        """What statistics are told of them, as it is stored."""
+        # numpy: what does not summarise need not load it.
+        from retold.domain.call_figures import gathered  # noqa: PLC0415 - as said
+        from retold.storage.call_figures import packed as packed_figures  # noqa: PLC0415 - as said
+
+        return packed_figures(gathered(self._rows))
 
     def calls(self) -> bytes:
         """The bitmap of all of them, as it is stored."""

@@ -56,3 +56,13 @@ call_bitmap = Table(
     Index("call_bitmap_by_block", "block"),
     sqlite_with_rowid=False,
 )
+
+call_figures = Table(
+    "call_figures",
+    metadata,
+    Column("org_id", ForeignKey("org.org_id"), primary_key=True),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    # What statistics are told of (call_figures.py).
+    Column("figures", LargeBinary, nullable=False),
+    Index("call_figures_by_block", "block"),
+)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import anyio
 import anyio.to_thread
@@ -15,6 +15,7 @@ from retold.domain.call_query import CallQuery
 from retold.domain.consequences import NO_CONSEQUENCES, Consequences
 from retold.domain.privacy_report import PrivacyReport
 from retold.domain.reasons import CallStatus
+from retold.domain.statistics_request import StatisticsRequest
 from retold.errors import StorageError
 from retold.ids import CallId, OrgId
 from retold.storage import call_changes
@@ -203,6 +204,16 @@ class Store:
             return [record_of(one) for one in stored_calls(connection, find_page(connection, org_id, query))]
 
         return await self._database.read(read)
+
+    async def call_statistics(self, org_id: OrgId, request: StatisticsRequest) -> dict[str, Any]:
+        """What is told of an organisation's calls together. Raises TooManyIntervals."""
+        # numpy: a command that only wants a key need not load it.
+        from retold.domain.call_statistics import statistics  # noqa: PLC0415 - as said
+        from retold.storage.call_statistics import find_figures  # noqa: PLC0415 - as said
+
+        return await self._database.read(
+            lambda connection: statistics(find_figures(connection, org_id, request.conditions), request)
+        )
 
     async def list_calls_json(
         self, org_id: OrgId, query: CallQuery, base_url: str, shape: CallShape = WHOLE

@@ -13,6 +13,7 @@ from retold.ids import DEFAULT_ORG_ID
 from retold.storage.backend import Backend
 from retold.storage.call_block_writes import Due, claim, due_blocks, forget_block_of, last_certain
 from retold.storage.call_pages import Effort, find_page
+from retold.storage.call_statistics import find_figures
 from retold.storage.call_summaries import summarise
 from retold.storage.call_tables import call_tombstone
 from retold.storage.call_writes import insert_call, remove_call
@@ -205,6 +206,21 @@ def test_each_filter_finds_what_it_says(
     assert (list(page.row_ids), page.total, page.has_more) == (expected, len(expected), False)
 
 
+@pytest.mark.parametrize("criteria", [{}, *FILTERS], ids=str)
+def test_statistics_are_of_the_calls_that_a_filter_finds(
+    database: tuple[Connection, list[Told]], criteria: dict[str, Any]
+) -> None:
+    connection, told = database
+    found = find_figures(connection, DEFAULT_ORG_ID, query(criteria).conditions, BLOCK_CALLS)
+    expected = {one.row_id: one for one in told if matches(criteria, one.call, one.items)}
+    assert sorted(found.row_ids) == sorted(expected)
+    for row_id, sort_ms, duration_ms in zip(
+        found.row_ids, found.sort_ms, found.numbers["duration_ms"].tolist(), strict=True
+    ):
+        assert sort_ms == expected[row_id].sort_ms
+        assert expected[row_id].call.get("duration_ms", "nan") == (duration_ms if duration_ms >= 0 else "nan")
+
+
 def mixed(seed: int) -> dict[str, Any]:
     """Two or three filters of different names."""
     rng = random.Random(seed)  # noqa: S311 - a choice of tests
@@ -271,6 +287,16 @@ def test_what_is_skipped_is_counted_over_all_ranges(
     for skip in (0, 1, 9, len(expected), len(expected) + 1):
         page = find_page(connection, DEFAULT_ORG_ID, query(criteria, skip=skip, limit=5), effort)
         assert list(page.row_ids) == expected[skip : skip + 5]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_statistics_are_of_the_calls_that_filters_together_find(
+    database: tuple[Connection, list[Told]], seed: int
+) -> None:
+    connection, told = database
+    criteria = mixed(seed)
+    found = find_figures(connection, DEFAULT_ORG_ID, query(criteria).conditions, BLOCK_CALLS)
+    assert sorted(found.row_ids) == sorted(one.row_id for one in told if matches(criteria, one.call, one.items))
 
 
 @pytest.mark.parametrize(

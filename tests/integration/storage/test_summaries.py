@@ -188,7 +188,7 @@ async def test_a_change_while_the_block_is_read_ends_the_summary(tmp_path: Path,
         assert await told_of(database) == {0}
         await change(database, before, with_call(before, metadata={"name": "Carl"}))
         assert not await database.write(lambda connection: put_bitmaps(connection, 0, version, [row]))
-        assert not await database.write(lambda connection: complete(connection, 0, version, []))
+        assert not await database.write(lambda connection: complete(connection, 0, version, [], []))
         assert (await summarised(database), await told_of(database)) == ([], set())
 
 
@@ -216,7 +216,7 @@ async def test_a_change_meets_a_summary_that_is_just_completed(tmp_path: Path, p
         writer, reader = backend.open()
         with writer.connect() as other:
             assert other.scalar(select(call_block.c.is_summarised)) is False
-            assert await database.write(lambda connection: complete(connection, 0, version, []))
+            assert await database.write(lambda connection: complete(connection, 0, version, [], []))
             with pytest.raises(DBAPIError) as refused:
                 replace_call(other, changed, before)
         assert backend.is_collision(refused.value)
