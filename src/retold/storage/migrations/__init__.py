@@ -8,7 +8,7 @@ from retold.crash import crash_point
 from retold.storage import access_tables, call_tables, privacy_tables, resource_tables, webhook_tables
 from retold.storage.tables import limit_indexes, metadata
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest revision in `versions/`; a test compares."""
 
 _TABLES_OF_THEIR_OWN = (access_tables, call_tables, privacy_tables, resource_tables, webhook_tables)
