@@ -110,6 +110,24 @@ class LanguageModelSettings(BaseModel):
         return self.provider == "scripted" or any(url is not None for url in named)
 
 
+class WebhookSettings(BaseModel):
+    """What is told of calls."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    url: str | None = Field(
+        default=None,
+        max_length=2_048,
+        description="who is told of calls when neither their agent nor its organisation has a webhook",
+    )
+    kept_days: float = Field(
+        default=7, gt=0, le=3_650, description="how long delivered events and their attempts can be looked at"
+    )
+    dead_kept_days: float = Field(
+        default=30, gt=0, le=3_650, description="how long events whose attempts all failed can be sent again"
+    )
+
+
 class SmsSettings(BaseModel):
     """Who sends the text messages of agents."""
 
@@ -194,6 +212,7 @@ class Settings(BaseSettings):
     local: LocalSpeechSettings = LocalSpeechSettings()
     sms: SmsSettings = SmsSettings()
     cal: CalSettings = CalSettings()
+    webhooks: WebhookSettings = WebhookSettings()
 
     allow_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

@@ -33,10 +33,8 @@ ALSO_IN_RECOVERY = [
     "terminal_committed",
     "spool_removed",
 ]
-ERASING = [point for point in CRASH_POINTS if point.startswith("erase_")]
-IN_A_CALL = [
-    point for point in CRASH_POINTS if point not in {*AT_BOOT, *ERASING, "migrating"} and "unjoined" not in point
-]
+ELSEWHERE = [*AT_BOOT, *(point for point in CRASH_POINTS if point.startswith(("erase_", "webhook_"))), "migrating"]
+IN_A_CALL = [point for point in CRASH_POINTS if point not in ELSEWHERE and "unjoined" not in point]
 AFTER_TALK = IN_A_CALL[IN_A_CALL.index("session_over") :]
 UNJOINED = [point for point in CRASH_POINTS if "unjoined" in point]
 

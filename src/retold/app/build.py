@@ -13,6 +13,7 @@ from typing import Self
 
 import anyio
 import structlog
+from anyio.abc import TaskGroup
 from starlette.types import ASGIApp
 
 from retold.api.application import make_application
@@ -32,9 +33,11 @@ from retold.demo import app as demo_brain
 from retold.domain.agent import DEMO_AGENT_ID, DEMO_BRAIN_URL, Agent
 from retold.domain.api_key import NewKey
 from retold.domain.response_engine import CustomLlm
+from retold.domain.webhook_events import OrgWebhook
 from retold.engine.session import CallSession
 from retold.errors import Conflict, StorageError
 from retold.ids import DEFAULT_ORG_ID, hash_api_key, new_api_key
+from retold.jobs.webhooks import WebhookParts, Webhooks
 from retold.outbound import Outbound
 from retold.providers.sandbox.process import CodeSandbox
 from retold.responders.tools.context import ToolServices
@@ -47,6 +50,8 @@ from retold.storage.tape import Recorder
 _MB = 1024 * 1024
 _HOUSEKEEPING_S = 60.0
 _SUMMARIES_S = 30.0
+_WEBHOOKS_GRACE_S = 1.0
+"""What deliveries that are under way get to be answered, when the server ends."""
 _HOUSEKEEPING_TIMEOUT_S = 1.0
 """Nothing waits longer for what is not urgent, least of all the end of the server."""
 
@@ -72,10 +77,12 @@ class App:
         self._clock = clock
         self._disk = disk
         self._demo_address: str | None = None
+        self._own_url = ""
         self._outbound = Outbound(settings.allow_private_hosts, lambda: self._demo_address)
 
     def listens_at(self, url: str) -> None:
-        """Say where the listener is, so that the demo agent reaches its brain."""
+        """Say where the listener is: the demo agent reaches its brain there, and webhooks name it in addresses."""
+        self._own_url = url
         self._demo_address = "ws" + url.removeprefix("http") + demo_brain.PATH
 
     @asynccontextmanager
@@ -94,7 +101,8 @@ class App:
             recorder = Recorder(data_dir, self._disk)
             recorder.open()
             stack.push_async_callback(recorder.close)
-            archive = Archive(self.store, data_dir, self._disk, UnstoredCalls(self._clock))
+            fallback = OrgWebhook(url=self.settings.webhooks.url)
+            archive = Archive(self.store, data_dir, self._disk, UnstoredCalls(self._clock), fallback)
             self.live = LiveCalls(archive, self._clock, concurrency_limit=self.settings.concurrency_limit)
             await recover(archive, self.live)
             await self._first_start()
@@ -115,20 +123,40 @@ class App:
             )
             self.context = ApiContext(deps, tasks, speech.state, self._outbound)
             self.asgi = self._application(self.context)
-            tasks.start_soon(self.live.run)
-            tasks.start_soon(keep_watch, archive, self.live)
-            tasks.start_soon(speech.warm_up)
-            tasks.start_soon(self._end_when_broken)
-            tasks.start_soon(Eraser(archive, self.live).keep_retention)
-            tasks.start_soon(self._keep_house)
-            tasks.start_soon(self._summarise)
+            webhooks = self._webhooks(archive)
+            self._start(tasks, archive, speech, webhooks)
             try:
                 yield self
             finally:
                 with anyio.CancelScope(shield=True):
                     await self.live.end_all()
+                    await webhooks.close(self.live.left_s(_WEBHOOKS_GRACE_S))
                     await self._write_last_used()
                 tasks.cancel_scope.cancel()
+
+    def _start(self, tasks: TaskGroup, archive: Archive, speech: Speech, webhooks: Webhooks) -> None:
+        """Begin all that goes on in the background."""
+        tasks.start_soon(self.live.run)
+        tasks.start_soon(keep_watch, archive, self.live)
+        tasks.start_soon(speech.warm_up)
+        tasks.start_soon(self._end_when_broken)
+        tasks.start_soon(Eraser(archive, self.live).keep_retention)
+        tasks.start_soon(self._keep_house)
+        tasks.start_soon(self._summarise)
+        tasks.start_soon(webhooks.run)
+
+    def _webhooks(self, archive: Archive) -> Webhooks:
+        return Webhooks(
+            WebhookParts(
+                store=self.store,
+                clock=self._clock,
+                http=self._outbound,
+                whole=archive.unstored.get,
+                base_url=lambda: (self.settings.public_url or self._own_url).rstrip("/"),
+                kept_days=self.settings.webhooks.kept_days,
+                dead_kept_days=self.settings.webhooks.dead_kept_days,
+            )
+        )
 
     async def _end_when_broken(self) -> None:
         await self.store.broken.wait()
