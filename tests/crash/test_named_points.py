@@ -33,7 +33,9 @@ ALSO_IN_RECOVERY = [
     "terminal_committed",
     "spool_removed",
 ]
-ELSEWHERE = [*AT_BOOT, *(point for point in CRASH_POINTS if point.startswith(("erase_", "webhook_"))), "migrating"]
+ERASING = [point for point in CRASH_POINTS if point.startswith("erase_")]
+WEBHOOKS = [point for point in CRASH_POINTS if point.startswith("webhook_")]
+ELSEWHERE = [*AT_BOOT, *ERASING, *WEBHOOKS, "migrating"]
 IN_A_CALL = [point for point in CRASH_POINTS if point not in ELSEWHERE and "unjoined" not in point]
 AFTER_TALK = IN_A_CALL[IN_A_CALL.index("session_over") :]
 UNJOINED = [point for point in CRASH_POINTS if "unjoined" in point]

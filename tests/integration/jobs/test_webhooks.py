@@ -15,14 +15,14 @@ from retold.domain.reasons import CallStatus, DisconnectionReason
 from retold.domain.webhook_events import NO_WEBHOOK, Moment, OrgWebhook
 from retold.domain.webhook_schedule import ATTEMPTS, DELAYS_MS, PROBES_MS
 from retold.domain.webhook_signature import is_signed
-from retold.ids import DEFAULT_ORG_ID, CallId
+from retold.ids import DEFAULT_ORG_ID
 from retold.storage.claims import LEASE_MS
 from retold.storage.store import Store, with_call
 from retold.storage.webhooks import Attempt, WebhookStore
 from support.call_house import CANARY, hang_up_at_once, open_house, talk
 from support.database import shared_postgres
 from support.post import OK, Post, failing, open_post
-from support.stored import BORN_MS, make_record
+from support.stored import BORN_MS, delete_call, make_record
 from support.web_server import Answer, WebRequest, answer
 
 pytestmark = pytest.mark.anyio
@@ -318,7 +318,7 @@ async def test_a_call_that_is_deleted_meanwhile_is_told_of_no_more(post: Post) -
     post.respond = lambda _: None
     record = await post.announce("call_started", "call_ended")
     await post.until(lambda: len(post.received) == 1)
-    await post.house.store.delete_call(DEFAULT_ORG_ID, CallId(record.call.call_id), 0)
+    assert await delete_call(post.house.store, record.call.call_id)
     await post.until_states()
     await post.announce("call_ended", path="/other")
     await post.until(lambda: len(post.received) == 2)
@@ -335,6 +335,7 @@ async def test_what_was_delivered_is_forgotten_after_a_while_and_the_dead_later(
     await post.until_states("delivered")
     await post.announce("call_ended")
     await post.until_rows(lambda rows: rows[1]["attempts"] == 1)
+    await post.stop()
     store = post.house.store.webhooks
     post.house.clock.pass_ms(4 * DAY_MS)
     await sweep(store)
