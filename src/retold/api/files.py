@@ -2,12 +2,13 @@
 
 import gzip
 import re
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Depends, HTTPException, Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from retold.api.auth import unguessable_address
@@ -15,6 +16,7 @@ from retold.api.context import context_of
 from retold.calls.deps import Deps
 from retold.errors import Forbidden, NoSuchFile
 from retold.ids import SIGNED_MARK
+from retold.storage.unstored_recording import UnstoredRecording
 
 router = APIRouter(tags=["files"], dependencies=[Depends(unguessable_address)])
 
@@ -59,7 +61,7 @@ async def get_file(request: Request, token: str, name: str) -> Response:
     try:
         packed = await anyio.Path(folder / f"{name}.gz").read_bytes()
     except FileNotFoundError:
-        raise _missing() from None
+        return _unstored(request, deps.archive.unstored.recording(token), name)
     return _text(request, await anyio.to_thread.run_sync(gzip.decompress, packed), _MEDIA_TYPES[name])
 
 
@@ -69,6 +71,31 @@ def _check_signature(request: Request, deps: Deps, path: str) -> None:
             "Forbidden: this address is not signed, was changed, or its time is over",
             fix="read the call again: each answer has a fresh address",
         )
+
+
+def _unstored(request: Request, recording: UnstoredRecording | None, name: str) -> Response:
+    """The recording of a call that may not be stored, made while it is sent. Raises NoSuchFile."""
+    size = recording.size(name) if recording is not None else 0
+    if recording is None or size == 0:
+        raise _missing()
+    wanted = _range(request, size)
+    part = wanted or range(size)
+    headers = {**_HEADERS, "Accept-Ranges": "bytes", "Content-Length": str(len(part))}
+    if wanted:
+        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    status, media_type = (206 if wanted else 200), _MEDIA_TYPES[name]
+    if request.method == "HEAD":
+        return Response(b"", status, headers, media_type)
+    return StreamingResponse(_pieces(recording, name, part), status, headers, media_type)
+
+
+async def _pieces(recording: UnstoredRecording, name: str, part: range) -> AsyncGenerator[bytes]:
+    """These bytes of a recording; an OSError, when it ends meanwhile, cuts the answer off."""
+    start = part.start
+    while start < part.stop:
+        piece = await anyio.to_thread.run_sync(recording.part, name, start)
+        yield piece[: part.stop - start]
+        start += len(piece)
 
 
 class _Whole(Response):

@@ -132,6 +132,7 @@ class App:
                     await self.live.end_all()
                     await webhooks.close(self.live.left_s(_WEBHOOKS_GRACE_S))
                     await self._write_last_used()
+                    archive.unstored.close()
                 tasks.cancel_scope.cancel()
 
     def _start(self, tasks: TaskGroup, archive: Archive, speech: Speech, webhooks: Webhooks) -> None:

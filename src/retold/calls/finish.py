@@ -32,8 +32,10 @@ from retold.ids import CallId, OrgId
 from retold.storage.disk import Disk
 from retold.storage.files import PUBLIC_LOG, folder_of, remove_files, write_log
 from retold.storage.recordings import MULTI_CHANNEL, RECORDING, Recording, encode
+from retold.storage.sealed_audio import SealedAudio
 from retold.storage.store import Store, with_call
 from retold.storage.tape import remove_spool, spooled_calls, spooled_samples
+from retold.storage.unstored_recording import UnstoredRecording
 
 ENCODERS = 2
 """Recordings that are encoded side by side; the others wait, and hold neither a thread nor a slot for calls."""
@@ -58,7 +60,7 @@ class Archive:
         return self.data_dir / "spool"
 
 
-async def finish(
+async def finish(  # noqa: PLR0913 - each a fact of its own, most with a default
     record: CallRecord,
     events: Sequence[AnyEvent],
     archive: Archive,
@@ -66,13 +68,15 @@ async def finish(
     is_recording_complete: bool,
     is_recorded_here: bool = True,
     is_replayed: bool = False,
+    sealed: tuple[SealedAudio, SealedAudio] | None = None,
 ) -> CallRecord:
     """Write down a call that is over, once and for all; gives what is stored.
 
     `is_recorded_here` is whether its audio, if there was any, lies in this server's folder: else it is encoded when
     the server that recorded it is back. Of a call that may not be stored the whole goes to `archive.unstored`, unless
-    it `is_replayed` from a journal, which never had it. Recordings and log that the disk does not take are left out,
-    the row is not. Cancelled, it leaves a call to recovery and stops writing its files. Raises StorageError.
+    it `is_replayed` from a journal, which never had it; `sealed` is its audio. Recordings and log that the disk does
+    not take are left out, the row is not. Cancelled, it leaves a call to recovery and stops writing its files. Raises
+    StorageError.
     """
     crash_point("finish_begun")
     finished, sample_rate = await asyncio.to_thread(_told, record, list(events), archive)
@@ -85,7 +89,11 @@ async def finish(
         finished = _with_files(finished, record.files_token, has_recording=has_recording, has_log=has_log)
         is_recording_complete = is_recording_complete and has_recording
     elif not is_replayed:
-        await asyncio.to_thread(archive.unstored.put, finished)
+        recording = sealed and UnstoredRecording(
+            Recording(record.call.call_id, sample_rate, finished.call.duration_ms or 0), *sealed
+        )
+        whole = _with_files(finished, record.files_token, has_recording=recording is not None)
+        await asyncio.to_thread(archive.unstored.put, whole, recording)
     finished = finished.permitted().model_copy(update={"is_recording_complete": is_recording_complete})
     consequences = await _of_end(finished, archive)
     if not await archive.store.finish_call(finished, consequences=consequences):

@@ -17,7 +17,7 @@ from retold.engine.timeline import AnyEvent, Timeline
 from retold.errors import Conflict, StorageBroken, StorageError, Unavailable
 from retold.ports import Transport
 from retold.storage.disk import StorageHealth
-from retold.storage.tape import NullTape, SpoolTape
+from retold.storage.tape import SpoolTape
 
 RETRY_MS = 1_000.0
 """A call whose end could not be written is tried again this often."""
@@ -49,7 +49,7 @@ class Course:
 
     clock: CallClock
     timeline: Timeline
-    tape: SpoolTape | NullTape
+    tape: SpoolTape
 
 
 @dataclass(slots=True)

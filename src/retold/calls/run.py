@@ -27,7 +27,6 @@ from retold.errors import RecognitionFailed, RetoldError, StorageBroken, Storage
 from retold.ids import CallId, OrgId
 from retold.ports import Transport
 from retold.storage.store import with_call
-from retold.storage.tape import NullTape, SpoolTape
 
 GOODBYE_TIMEOUT_S = 2.0
 LAST_WORDS_S = 4.0
@@ -79,7 +78,7 @@ class Conversation:
         self.clock = clock
         self.deps = deps
         self.timeline = Timeline(deps.store.journal(call_id), stores_sensitive_data=is_kept)
-        self.tape: SpoolTape | NullTape = deps.recorder.tape(call_id) if is_kept else NullTape()
+        self.tape = (deps.recorder.tape if is_kept else deps.recorder.sealed_tape)(call_id)
         live.record, live.course = record, Course(clock, self.timeline, self.tape)
 
     @property
@@ -176,7 +175,11 @@ async def _write_down(one: Conversation) -> CallRecord:
     while True:
         try:
             finished = await finish(
-                one.record, list(one.timeline), one.deps.archive, is_recording_complete=one.tape.is_complete
+                one.record,
+                list(one.timeline),
+                one.deps.archive,
+                is_recording_complete=one.tape.is_complete,
+                sealed=one.tape.sealed,
             )
         except StorageBroken:
             raise

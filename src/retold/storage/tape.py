@@ -20,6 +20,8 @@ import structlog
 from retold.audio.pcm import BYTES_PER_SAMPLE
 from retold.crash import crash_point
 from retold.storage.disk import Disk
+from retold.storage.sealed_audio import FOLDER as SEALED_FOLDER
+from retold.storage.sealed_audio import SealedAudio
 
 FLUSH_S = 0.2
 """A killed process loses this much audio, and what the writes of one round take."""
@@ -54,30 +56,13 @@ def remove_spool(folder: Path, call_id: str) -> None:
         spool_path(folder, call_id, channel).unlink(missing_ok=True)
 
 
-class NullTape:
-    """A tape of a call that must not be recorded: writes nothing."""
-
-    is_complete = True
-    dropped_bytes = 0
-
-    def write_caller(self, start_sample: int, pcm: bytes) -> None:
-        """Drop the audio."""
-
-    def write_agent(self, start_sample: int, pcm: bytes) -> None:
-        """Drop the audio."""
-
-    def discard(self) -> None:
-        """Nothing was kept."""
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-
 @dataclass(slots=True)
 class _Channel:
     """One spool file. `pieces` is filled by the event loop; all else is the thread's that holds the tape's lock."""
 
     path: Path
+    sealed: SealedAudio | None = None
+    """Where the audio of a call that may not be stored is sealed."""
     pieces: deque[tuple[int, bytes]] = field(default_factory=deque[tuple[int, bytes]])
     fd: int | None = None
     is_dirty: bool = False
@@ -86,11 +71,10 @@ class _Channel:
 class SpoolTape:
     """The two channels of one call."""
 
-    def __init__(self, recorder: "Recorder", folder: Path, call_id: str) -> None:
+    def __init__(self, recorder: "Recorder", folder: Path, call_id: str, *, is_sealed: bool = False) -> None:
         self._recorder = recorder
         self.call_id = call_id
-        self._caller = _Channel(spool_path(folder, call_id, "caller"))
-        self._agent = _Channel(spool_path(folder, call_id, "agent"))
+        self._caller, self._agent = (_channel(spool_path(folder, call_id, name), is_sealed) for name in CHANNELS)
         self._lock = threading.Lock()
         # Each counter has one writer: the loop counts what came in, the thread what went out.
         self._bytes_in = 0
@@ -99,6 +83,13 @@ class SpoolTape:
         self._lost_bytes = 0
         self._flushes = 0
         self._is_discarded = False
+
+    @property
+    def sealed(self) -> tuple[SealedAudio, SealedAudio] | None:
+        """The caller's and the agent's audio of a call that may not be stored, once the tape is closed."""
+        if self._caller.sealed is None or self._agent.sealed is None or self._is_discarded:
+            return None
+        return self._caller.sealed, self._agent.sealed
 
     @property
     def dropped_bytes(self) -> int:
@@ -128,6 +119,8 @@ class SpoolTape:
                     os.close(channel.fd)
                     channel.fd = None
                 channel.path.unlink(missing_ok=True)
+                if channel.sealed is not None:
+                    channel.sealed.remove()
 
     async def close(self) -> None:
         """Write and sync what is left; the tape takes nothing afterwards."""
@@ -165,7 +158,10 @@ class SpoolTape:
             try:
                 if channel.fd is None:
                     channel.fd = os.open(channel.path, os.O_CREAT | os.O_WRONLY, 0o600)
-                disk.write(channel.fd, pcm, start_sample * BYTES_PER_SAMPLE)
+                if channel.sealed is not None:
+                    channel.sealed.write(disk, channel.fd, pcm, start_sample)
+                else:
+                    disk.write(channel.fd, pcm, start_sample * BYTES_PER_SAMPLE)
                 channel.is_dirty = True
                 crash_point("tape_written")
             except OSError as error:
@@ -189,6 +185,13 @@ class SpoolTape:
         self._lost_bytes += size
 
 
+def _channel(path: Path, is_sealed: bool) -> _Channel:
+    if not is_sealed:
+        return _Channel(path)
+    sealed = path.with_suffix(".sealed")
+    return _Channel(sealed, SealedAudio(sealed))
+
+
 def _joined(pieces: deque[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
     """Take all pieces; those that follow each other without a gap become one."""
     start, end, parts = 0, 0, list[bytes]()
@@ -210,14 +213,18 @@ class Recorder:
 
     def __init__(self, data_dir: Path, disk: Disk | None = None) -> None:
         self.folder = data_dir / "spool"
+        self._sealed_folder = data_dir / SEALED_FOLDER
         self._disk = disk or Disk()
         self._tapes: dict[str, SpoolTape] = {}
         self._is_closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="retold-tape", daemon=True)
 
     def open(self) -> None:
-        """Make the spool folder and start the thread. Raises OSError."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Make the folders and start the thread; what lies sealed there is noise, its keys are gone. Raises OSError."""
+        for folder in (self.folder, self._sealed_folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in self._sealed_folder.iterdir():
+            path.unlink()
         self._thread.start()
 
     async def close(self) -> None:
@@ -229,8 +236,14 @@ class Recorder:
 
     def tape(self, call_id: str) -> SpoolTape:
         """The tape of a call that begins."""
-        made = SpoolTape(self, self.folder, call_id)
-        self._tapes[call_id] = made
+        return self._noted(SpoolTape(self, self.folder, call_id))
+
+    def sealed_tape(self, call_id: str) -> SpoolTape:
+        """The same of a call that may not be stored: whoever takes its audio removes it."""
+        return self._noted(SpoolTape(self, self._sealed_folder, call_id, is_sealed=True))
+
+    def _noted(self, made: SpoolTape) -> SpoolTape:
+        self._tapes[made.call_id] = made
         return made
 
     async def release(self, tape: SpoolTape) -> None:

@@ -13,7 +13,17 @@ from retold.domain.reasons import CallStatus, DisconnectionReason
 from retold.errors import Conflict, LlmOpenFailed, SynthesisFailed, Unavailable
 from retold.ids import CallId
 from retold.storage.disk import Disk
-from support.call_house import CANARY, House, ScriptedSession, hang_up_at_once, open_house, said, talk, until_stopped
+from support.call_house import (
+    CANARY,
+    RATE,
+    House,
+    ScriptedSession,
+    hang_up_at_once,
+    open_house,
+    said,
+    talk,
+    until_stopped,
+)
 from support.invariants import check_call, check_files, check_nothing_left, contains
 from support.patience import PATIENCE_S
 from support.stored import make_agent
@@ -62,11 +72,20 @@ async def test_nothing_that_was_said_is_ever_on_disk_under_the_strict_settings(t
 
         house.script = script
         finished = await house.hold(await house.create())
-        whole = house.deps.archive.unstored.get(finished.call.call_id)
+        unstored = house.deps.archive.unstored
+        whole = unstored.get(finished.call.call_id)
+        recording = unstored.recording(finished.files_token)
+        assert recording is not None
+        heard = recording.part("recording.wav", 44)
+        house.clock.pass_ms(600_000)
+        unstored.sweep()
+        assert list((tmp_path / "unstored").iterdir()) == []
     call = finished.call.wire()
     check_call(call)
     assert contains(tmp_path, CANARY) == []
+    assert heard.startswith(bytes([1, 0]) * (RATE // 2))
     assert whole is not None
+    assert whole.call.recording_url == f"/files/{finished.files_token}/recording.wav"
     assert whole.call.transcript == f"User: {CANARY}\nAgent: {CANARY}\n" * 2
     assert whole.permitted() == finished.model_copy(update={"is_recording_complete": whole.is_recording_complete})
     assert not (tmp_path / "files").exists()

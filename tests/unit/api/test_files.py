@@ -8,11 +8,17 @@ import pytest
 
 from retold.app import App
 from retold.settings import Settings
+from retold.storage.disk import Disk
 from retold.storage.file_links import UrlSigner
+from retold.storage.recordings import Recording
+from retold.storage.tape import Recorder, SpoolTape
+from retold.storage.unstored_recording import UnstoredRecording
+from support.stored import make_record
 
 pytestmark = pytest.mark.anyio
 
 TOKEN = "0123456789abcdef" * 2
+OTHER_TOKEN = "fedcba9876543210" * 2
 SIGNED_TOKEN = f"s{TOKEN[1:]}"
 WAV = bytes(range(256)) * 4
 LOG = "call connected\nagent said: Grüß Gott\n" * 20
@@ -159,3 +165,46 @@ async def test_nothing_else_is_served(api: httpx2.AsyncClient, path: str) -> Non
     answer = await api.get(path)
     assert answer.status_code == 404
     assert answer.json()["status"] == "error"
+
+
+@pytest.fixture
+def unstored(app: App, settings: Settings) -> bytes:
+    """What the recording of a call that may not be stored holds; it lies under `OTHER_TOKEN`."""
+    folder = settings.data_dir / "unstored"
+    tape = SpoolTape(Recorder(folder), folder, "call_1", is_sealed=True)
+    sound = bytes(range(256)) * 200
+    tape.write_caller(0, sound)
+    tape.flush(Disk(), is_last=True)
+    assert tape.sealed is not None
+    recording = UnstoredRecording(Recording("call_1", 8_000, 2_000), *tape.sealed)
+    record = make_record(call_id="call_1").model_copy(update={"files_token": OTHER_TOKEN})
+    app.context.deps.archive.unstored.put(record, recording)
+    return sound[: 2 * 16_000]
+
+
+async def test_a_recording_that_is_not_stored_is_served_like_one_that_is(
+    api: httpx2.AsyncClient, unstored: bytes
+) -> None:
+    url = f"/files/{OTHER_TOKEN}/recording.wav"
+    whole = await api.get(url)
+    assert (whole.status_code, whole.headers["content-type"]) == (200, "audio/wav")
+    assert whole.content[44:] == unstored
+    for asked, part in (
+        ("bytes=0-9", slice(0, 10)),
+        ("bytes=20000-30000", slice(20_000, 30_001)),
+        ("bytes=-7", slice(-7, None)),
+    ):
+        answer = await api.get(url, headers={"Range": asked})
+        assert (answer.status_code, answer.content) == (206, whole.content[part])
+    head = await api.head(url)
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(whole.content)))
+    assert (await api.get(url, headers={"Range": "bytes=999999-"})).status_code == 416
+    assert (await api.get(f"/files/{OTHER_TOKEN}/public_log.txt")).status_code == 404
+
+
+async def test_a_recording_that_is_not_stored_is_gone_with_its_call(
+    app: App, api: httpx2.AsyncClient, unstored: bytes
+) -> None:
+    assert unstored
+    app.context.deps.archive.unstored.forget("call_1")
+    assert (await api.get(f"/files/{OTHER_TOKEN}/recording.wav")).status_code == 404

@@ -1,18 +1,22 @@
 """Calls that may not be stored are known for ten minutes, within a bound, and cannot leave the process by accident."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
 from retold.calls.unstored import KEPT_MS, UnstoredCalls
 from retold.domain.call import CallRecord
+from retold.storage.recordings import Recording
+from retold.storage.sealed_audio import SealedAudio
+from retold.storage.unstored_recording import UnstoredRecording
 from support.call_house import CANARY, HandClock
 from support.stored import make_record
 
 
 def whole(number: int = 0, transcript: str = CANARY) -> CallRecord:
     made = make_record(call_id=f"call_{number}", transcript=transcript)
-    return made.model_copy(update={"files_token": "0" * 32})
+    return made.model_copy(update={"files_token": f"{number:032d}"})
 
 
 def test_a_call_is_kept_for_ten_minutes_whatever_the_wall_clock_does() -> None:
@@ -71,3 +75,29 @@ def test_it_is_neither_pickled_nor_shown() -> None:
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(calls)
     assert CANARY not in repr(calls) + repr(vars(calls))
+
+
+def test_a_recording_lives_as_long_as_its_call_and_a_newer_record_keeps_it(tmp_path: Path) -> None:
+    clock = HandClock()
+    calls = UnstoredCalls(clock)
+    channels = [SealedAudio(tmp_path / name) for name in ("caller", "agent")]
+    for channel in channels:
+        channel.path.write_bytes(b"noise")
+    recording = UnstoredRecording(Recording("call_0", 8_000, 100), *channels)
+    calls.put(whole(), recording)
+    calls.put(whole())
+    assert calls.recording("0" * 32) is recording
+    assert calls.recording("1" * 32) is None
+    clock.pass_ms(int(KEPT_MS))
+    assert calls.recording("0" * 32) is None
+    assert calls.sweep() == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_lets_all_go(tmp_path: Path) -> None:
+    calls = UnstoredCalls(HandClock())
+    audio = SealedAudio(tmp_path / "caller")
+    audio.path.mkdir()  # A file that cannot be removed holds up nothing.
+    calls.put(whole(), UnstoredRecording(Recording("call_0", 8_000, 100), audio, SealedAudio(tmp_path / "agent")))
+    calls.close()
+    assert len(calls) == 0

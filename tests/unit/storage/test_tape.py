@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from retold.audio.wav import HEADER_BYTES
 from retold.storage.disk import Disk
 from retold.storage.recordings import MULTI_CHANNEL, RECORDING, Recording, encode
-from retold.storage.tape import MAX_PENDING_BYTES, NullTape, Recorder, SpoolTape, spool_path, spooled_samples
+from retold.storage.tape import MAX_PENDING_BYTES, Recorder, SpoolTape, spool_path, spooled_samples
 from support.stored import FaultyDisk
 
 CALL = "call_1"
@@ -150,12 +150,3 @@ async def test_the_recorder_writes_by_itself_and_a_closed_tape_is_whole(tmp_path
     other.write_agent(0, b"\x01\x00" * 10)
     await recorder.close()
     assert spooled_samples(recorder.folder, "call_2") == 10
-
-
-@pytest.mark.anyio
-async def test_the_null_tape_takes_everything_and_keeps_nothing() -> None:
-    tape = NullTape()
-    tape.write_caller(0, b"12")
-    tape.write_agent(0, b"12")
-    await tape.close()
-    assert tape.is_complete
