@@ -108,9 +108,10 @@ def mind_of(
     variables: CallVariables,
     http: SlowHttp | None = None,
     others: Others | None = None,
+    services: ToolServices | None = None,
 ) -> Mind:
-    """The responder of a call with this LLM."""
-    services = ToolServices(
+    """The responder of a call with this LLM; with `services` of its own it does not use `http`."""
+    known = services or ToolServices(
         http=http or SlowHttp(),
         sandbox=NoSandbox(),
         clock=SystemClock(),
@@ -124,12 +125,12 @@ def mind_of(
             if isinstance(found, str):
                 return found
             change = ChangeAgent(swap.agent_id, 0, voice=VoiceSettings("other"))
-            return Successor(change, lambda: RetellLlmBrain(found, model, variables, runs, services, look_up))
+            return Successor(change, lambda: RetellLlmBrain(found, model, variables, runs, known, look_up))
 
         return look_up
 
     # What looks up others names itself, which only the cycle collector frees.
-    return retell_llm(llm, model, variables, services, take_over if others else None)
+    return retell_llm(llm, model, variables, known, take_over if others else None)
 
 
 def thinking(
@@ -139,10 +140,11 @@ def thinking(
     record: Callable[[], CallRecord] = lambda: RECORD,
     turn_rules: Rules | None = None,
     others: Others | None = None,
+    services: ToolServices | None = None,
 ) -> Thinking:
     """A call with this LLM, whose model follows these rules; make it inside the test's event loop."""
     clock, web, model = VirtualClock(), http or SlowHttp(), ScriptedModel(script(*rules))
     variables = CallVariables(record, CallClock(clock), defaults=llm.default_dynamic_variables or {})
-    mind = mind_of(llm, model, variables, web, others)
+    mind = mind_of(llm, model, variables, web, others, services)
     call = Dialogue(rules=turn_rules or Rules(), clock=clock, mind=mind)
     return Thinking(call, model, web, variables)
