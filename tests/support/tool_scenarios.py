@@ -38,9 +38,9 @@ def says(text: str, **when: str) -> dict[str, Any]:
     return {"when": when, "steps": [{"say": text}]}
 
 
+BRIDGES: Final = {"say": BRIDGE}
 RULES: Final = (
     says(BO, role="system", last="taken over"),
-    says(BRIDGE, role="system", last="bridges the wait"),
     says(FOUND, role="system", last="what the tool has given"),
     says(FOUND, after_tool=TOOL),
     says(FOUND, role="user", last="you know"),
@@ -95,20 +95,32 @@ class Scenario:
 
 
 def scenario(
-    kind_name: str, outcome: Outcome, *, model_says: str = LET_ME_SEE, takes_s: float = 2.0, **fields: Any
+    kind_name: str,
+    outcome: Outcome,
+    *,
+    model_says: str = LET_ME_SEE,
+    bridge: Mapping[str, Any] = BRIDGES,
+    takes_s: float = 2.0,
+    **fields: Any,
 ) -> Scenario:
-    """A call whose agent has one tool of this type, with these fields besides those it needs."""
+    """A call whose agent has one tool of this type, with these fields besides those it needs.
+
+    The model says something as it uses the tool, and does `bridge` when it is asked to bridge the wait.
+    """
     kind = KINDS[kind_name]
     rim = Rim(outcome, takes_s)
     tool = {"type": kind_name, "name": TOOL, **kind.fields, **fields}
     llm = llm_of(begin_message=HI, general_prompt="Be Ada.", general_tools=[tool], mcps=[KITCHEN])
     say = [{"say": f"{model_says} "}] if model_says else []
-    asked = {
-        "when": {"role": "user", "last": "do it"},
-        "steps": [*say, {"use": TOOL, "arguments": arguments(kind_name, outcome)}],
-    }
+    asked = {"role": "user", "last": "do it"}
+    use = {"use": TOOL, "arguments": arguments(kind_name, outcome)}
+    rules = (
+        {"when": asked, "steps": [*say, use]},
+        {"when": {"role": "system", "last": "bridges the wait"}, "steps": [bridge]},
+        *RULES,
+    )
     others = {"agent_bo": rim.find_agent}
-    one = thinking(llm, asked, *RULES, services=rim.services(), others=others)
+    one = thinking(llm, *rules, services=rim.services(), others=others)
     lasts_s = 0.0 if not kind.asks else kind.limit_s if outcome is Outcome.TIMEOUT else takes_s
     return Scenario(kind_name, outcome, one, rim, lasts_s)
 

@@ -78,20 +78,20 @@ def spoken(one: Scenario, before: str, after: str) -> list[str]:
 
 # --- what is said meanwhile -------------------------------------------------------------------
 
-STATIC: Final = {
+STATIC: Final[dict[str, Any]] = {
     "speak_during_execution": True,
     "execution_message_type": "static_text",
-    "execution_message_description": "One moment, {{name}}.",
+    "execution_message_description": "One moment, {{name}}",
 }
-PROMPT: Final = {
+PROMPT: Final[dict[str, Any]] = {
     "speak_during_execution": True,
     "execution_message_type": "prompt",
     "execution_message_description": "Tell {{name}} to wait.",
 }
 FORMS: Final[dict[str, tuple[dict[str, Any], str, str]]] = {
     "nothing": ({"speak_during_execution": False}, "", ""),
-    "static text": (STATIC, "", "One moment, Ann."),
-    "static text after the model's own": (STATIC, LET_ME_SEE, f"{LET_ME_SEE} One moment, Ann."),
+    "static text": (STATIC, "", "One moment, Ann"),
+    "static text after the model's own": (STATIC, LET_ME_SEE, f"{LET_ME_SEE} One moment, Ann"),
     "prompt, and the model has spoken": (PROMPT, LET_ME_SEE, LET_ME_SEE),
     "prompt, and the model has not": (PROMPT, "", BRIDGE),
 }
@@ -115,6 +115,14 @@ async def test_what_is_said_while_a_tool_runs_is_heard_before_its_result(kind: s
     assert [request.tools for request in bridging] == ([()] if heard == BRIDGE else [])
 
 
+@pytest.mark.parametrize("kind", of(may_speak=True, asks=True))
+async def test_a_model_that_cannot_bridge_the_wait_leaves_it_silent(kind: str) -> None:
+    one = scenario(kind, Outcome.SUCCESS, model_says="", bridge={"fail": 500}, **PROMPT)
+    await one.hold()
+    one.check_record()
+    assert one.story() == [*BEGINNING, "it gave", f"agent: {one.then}", *END]
+
+
 # --- what is said afterwards ------------------------------------------------------------------
 
 
@@ -136,9 +144,8 @@ async def test_a_result_is_told_the_caller_if_it_is_to_be_and_the_model_always(
 # --- who interrupts ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "outcome"), outcomes_of(of(asks=True)))
-async def test_a_tool_runs_on_when_the_caller_interrupts_and_its_result_is_told(kind: str, outcome: Outcome) -> None:
-    one = scenario(kind, outcome, model_says=LONG, takes_s=SLOW_S)
+async def check_interrupted(one: Scenario) -> None:
+    """Interrupt the agent's long words while the tool runs: it runs on, and what it gives is told."""
     report = await one.hold((INTERRUPTS_S, HURRIES))
     one.check_record()
     cut, *rest = one.story()[len(BEGINNING) :]
@@ -147,6 +154,19 @@ async def test_a_tool_runs_on_when_the_caller_interrupts_and_its_result_is_told(
     assert is_cut(cut)
     assert rest == [f"user: {HURRIES}", f"agent: {ON_IT}", one.gave, *told]
     assert (report.reason, len(one.rim.begun_ms)) == ("user_hangup", 1)
+
+
+@pytest.mark.parametrize(("kind", "outcome"), outcomes_of(of(asks=True)))
+async def test_a_tool_runs_on_when_the_caller_interrupts_and_its_result_is_told(kind: str, outcome: Outcome) -> None:
+    await check_interrupted(scenario(kind, outcome, model_says=LONG, takes_s=SLOW_S))
+
+
+@pytest.mark.parametrize("fields", [STATIC | {"execution_message_description": LONG}, PROMPT], ids=["static", "prompt"])
+@pytest.mark.parametrize(("kind", "outcome"), outcomes_of(of(asks=True, may_speak=True)))
+async def test_words_that_bridge_the_wait_may_be_interrupted(
+    kind: str, outcome: Outcome, fields: dict[str, Any]
+) -> None:
+    await check_interrupted(scenario(kind, outcome, model_says="", bridge={"say": LONG}, takes_s=SLOW_S, **fields))
 
 
 def is_cut(line: str) -> bool:

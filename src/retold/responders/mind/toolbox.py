@@ -6,6 +6,8 @@ from typing import Final
 
 from retold.domain.dialogue import ModelRequest, SystemText, ToolUse
 from retold.domain.llm_tools import SpokenTool, Tool
+from retold.errors import ModelFailed
+from retold.ports import Traffic
 from retold.responders.mind.asking import Answer, ask
 from retold.responders.mind.tool_runs import Kit, Run, ToolRuns, speaks_after
 from retold.responders.mind.turn import Turn
@@ -40,7 +42,7 @@ class Toolbox:
     async def use(self, turn: Turn, answer: Answer, request: ModelRequest) -> Used:
         """Use the tools of an answer to `request`; returns when all have given a result, which the turn then has.
 
-        Cancelling leaves the tools running. Raises ModelFailed.
+        Cancelling leaves the tools running.
         """
         turn.pause()
         tools = [self.tools.get(use.name) for use in answer.tool_uses]
@@ -76,9 +78,14 @@ class Toolbox:
         wish = self._message(speaking[0])
         notice = MEANWHILE.format(name=speaking[0].name, wish=f" What to say: {wish}" if wish else "")
         bridging = replace(request, messages=(*request.messages, SystemText(notice)), tools=(), must_use=None)
-        spoken = await ask(self.kit.model, bridging, turn)
+        try:
+            said = (await ask(self.kit.model, bridging, turn)).text
+        except ModelFailed as failure:
+            # The wait is silent then. A caller who were asked to say it again would have the tool used twice.
+            turn.outbox.put(Traffic("note", f"nothing to bridge the wait for {speaking[0].name}: {failure}"))
+            said = ""
         turn.pause()
-        return spoken.text
+        return said
 
     def _message(self, tool: SpokenTool) -> str:
         return self.fill(tool.execution_message_description or "").strip()
