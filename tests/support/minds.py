@@ -18,6 +18,7 @@ from retold.engine.rules import Rules
 from retold.ports import ChangeAgent, LanguageModel, VoiceSettings
 from retold.providers.scripted_model import ScriptedModel
 from retold.responders.mind.brain import Successor, TakeOver
+from retold.responders.mind.own_server import OwnServer
 from retold.responders.mind.responder import Mind
 from retold.responders.mind.tool_runs import ToolRuns
 from retold.responders.mind.variables import CallVariables
@@ -98,8 +99,8 @@ class Thinking:
         return shown
 
 
-Others = Mapping[str, Callable[[], Awaitable[Llm | str]]]
-"""The agents that a call can be handed over to, by id: their LLMs, or why they cannot take over."""
+Others = Mapping[str, Callable[[], Awaitable[Llm | OwnServer | str]]]
+"""The agents that a call can be handed over to, by id: their LLMs or servers, or why they cannot take over."""
 
 
 def mind_of(
@@ -120,9 +121,9 @@ def mind_of(
     )
 
     def take_over(runs: ToolRuns) -> TakeOver:
-        async def look_up(swap: AgentSwap | AgentSwapNode) -> Successor | str:
+        async def look_up(swap: AgentSwap | AgentSwapNode) -> Successor | OwnServer | str:
             found = await (others or {})[swap.agent_id]()
-            if isinstance(found, str):
+            if isinstance(found, str | OwnServer):
                 return found
             change = ChangeAgent(swap.agent_id, 0, voice=VoiceSettings("other"))
             return Successor(change, lambda: RetellLlmBrain(found, model, variables, runs, known, look_up))

@@ -20,6 +20,7 @@ from retold.ports import LanguageModel, ModelUsed, ToolInvoked, ToolReturned
 from retold.responders.mind.brain import Successor, TakeOver
 from retold.responders.mind.messages import dialogue_of
 from retold.responders.mind.outbox import Outbox
+from retold.responders.mind.own_server import OwnServer
 from retold.responders.mind.turn import Turn
 from retold.responders.mind.variables import CallVariables
 from retold.responders.tools.context import ToolContext, ToolServices
@@ -62,7 +63,7 @@ class ToolRuns:
         self._on_result: Callable[[], None] = lambda: None
         self._ledger: list[ToolCallInvocation | ToolCallResult] = []
         self._unshown: set[str] = set()
-        self._successor: Successor | None = None
+        self._successor: Successor | OwnServer | None = None
 
     def attach(self, tasks: TaskGroup, on_result: Callable[[], None]) -> None:
         """Run tools in this task group from now on, and say when one has given its result."""
@@ -83,7 +84,7 @@ class ToolRuns:
         """Whether another agent is to go on with the call."""
         return self._successor is not None
 
-    def take_successor(self) -> Successor | None:
+    def take_successor(self) -> Successor | OwnServer | None:
         """Who is to go on with the call, once; whatever becomes of the turn in which a tool said so."""
         successor, self._successor = self._successor, None
         return successor
@@ -139,15 +140,21 @@ class ToolRuns:
 
     async def _run(self, run: Run, tool: Tool, context: ToolContext) -> None:
         try:
-            result = await run_tool(tool, run.use, context)
-        except Exception:  # noqa: BLE001 - the border of a tool: whatever is wrong with it, the conversation goes on
-            get_logger().exception("tool_failed", tool=tool.name, type=tool.type)
-            result = ToolResult(FAILED, successful=False)
+            result = await self._result(run, tool, context)
+            self._finish(run, result, is_news=speaks_after(tool, result))
+            if isinstance(result.effect, SwapsAgent) and isinstance(result.effect.successor, OwnServer):
+                await result.effect.successor.run(self._outbox)
         except anyio.get_cancelled_exc_class():
             # The task ends here either way, with its call. Raised further, the error would keep the call in memory, as
             # in the session's guard.
             return
-        self._finish(run, result, is_news=speaks_after(tool, result))
+
+    async def _result(self, run: Run, tool: Tool, context: ToolContext) -> ToolResult:
+        try:
+            return await run_tool(tool, run.use, context)
+        except Exception:  # noqa: BLE001 - the border of a tool: whatever is wrong with it, the conversation goes on
+            get_logger().exception("tool_failed", tool=tool.name, type=tool.type)
+            return ToolResult(FAILED, successful=False)
 
     def _finish(self, run: Run, result: ToolResult, *, is_news: bool) -> None:
         for part in result.used:
@@ -159,10 +166,15 @@ class ToolRuns:
         if is_news:
             self._unshown.add(run.use.id)
         if isinstance(result.effect, SwapsAgent):
-            self._successor = result.effect.successor
+            self._replace_successor(result.effect.successor)
         run.result = result
         run.done.set()
         self._on_result()
+
+    def _replace_successor(self, successor: Successor | OwnServer) -> None:
+        if isinstance(self._successor, OwnServer):
+            self._successor.let_go()
+        self._successor = successor
 
 
 def speaks_after(tool: Tool, result: ToolResult) -> bool:
