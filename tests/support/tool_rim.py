@@ -11,7 +11,7 @@ import anyio
 from retold.domain.code_outcome import CodeOutcome
 from retold.domain.http_answer import HttpAnswer
 from retold.domain.llm import Llm
-from retold.domain.mcp import McpAddress, McpAnswer
+from retold.domain.mcp import McpAddress, McpAnswer, McpToolInfo
 from retold.errors import ConnectFailed, NotFound
 from retold.responders.tools.context import ToolServices
 from support.minds import llm_of, no_key
@@ -84,15 +84,19 @@ class Rim:
 
     @asynccontextmanager
     async def connect(self, _address: McpAddress) -> AsyncGenerator["Rim"]:
-        """Open a session with an MCP server; raises ConnectFailed."""
-        if self.outcome is Outcome.UNREACHED:
-            await self._work()
-            raise ConnectFailed("connection refused")
+        """Open a session with an MCP server; one that cannot be reached is gone by the time a tool is used."""
         yield self
 
+    async def tools(self) -> list[McpToolInfo]:
+        """Describe nothing."""
+        return []
+
     async def call(self, name: str, arguments: Mapping[str, Any]) -> McpAnswer:  # noqa: ARG002 - of the port
-        """Use a tool of the MCP server; who asks gives up when it has waited too long."""
-        if await self._work() is Outcome.FAILURE:
+        """Use a tool of the MCP server; who asks gives up when it has waited too long. Raises ConnectFailed."""
+        outcome = await self._work()
+        if outcome is Outcome.UNREACHED:
+            raise ConnectFailed("connection refused")
+        if outcome is Outcome.FAILURE:
             return McpAnswer("There is no such day.", is_error=True)
         return McpAnswer("Half past twelve is free.")
 

@@ -14,7 +14,8 @@ from structlog.stdlib import get_logger
 from retold.domain.dialogue import Message, ToolUse
 from retold.domain.llm import Mcp
 from retold.domain.llm_models import PrimaryModel
-from retold.domain.llm_tools import AgentSwap, EndCall, Tool
+from retold.domain.llm_tools import AgentSwap, EndCall, McpTool, Tool
+from retold.domain.mcp import McpToolInfo
 from retold.domain.transcript import ToolCallInvocation, ToolCallResult, TranscriptItem
 from retold.ports import LanguageModel, ModelUsed, ToolInvoked, ToolReturned
 from retold.responders.mind.brain import Successor, TakeOver
@@ -23,6 +24,7 @@ from retold.responders.mind.outbox import Outbox
 from retold.responders.mind.own_server import OwnServer
 from retold.responders.mind.turn import Turn
 from retold.responders.mind.variables import CallVariables
+from retold.responders.tools import mcp
 from retold.responders.tools.context import ToolContext, ToolServices
 from retold.responders.tools.mcp_sessions import McpSessions
 from retold.responders.tools.result import SwapsAgent, ToolResult
@@ -109,6 +111,14 @@ class ToolRuns:
         assert self._tasks is not None  # noqa: S101 - turns are taken inside the task group only
         self._tasks.start_soon(self._run, run, tool, context)
         return run
+
+    async def described(self, tool: Tool, kit: Kit) -> McpToolInfo | None:
+        """What the server of an MCP tool says of it, if that is to be known and can be."""
+        if not isinstance(tool, McpTool):
+            return None
+        connect = kit.services.connect_mcp
+        info = await mcp.described(tool, kit.mcps, connect, self._mcp_sessions, self._variables.now())
+        return info if info is not None and info.is_plain else None
 
     def settle(self, use: ToolUse, result: ToolResult, *, kind: str | None = None) -> Run:
         """Record a tool that needs no running, and its result."""
