@@ -10,6 +10,9 @@ from typing import Any, Final, get_args
 import pytest
 
 from retold.domain.llm_tools import Tool
+from retold.engine import timeline as t
+from retold.responders.mind.toolbox import BRIDGE_S
+from support.minds import llm_of, thinking
 from support.tool_kinds import KINDS
 from support.tool_rim import Outcome
 from support.tool_scenarios import (
@@ -121,6 +124,31 @@ async def test_a_model_that_cannot_bridge_the_wait_leaves_it_silent(kind: str) -
     await one.hold()
     one.check_record()
     assert one.story() == [*BEGINNING, "it gave", f"agent: {one.then}", *END]
+
+
+@pytest.mark.parametrize("kind", of(may_speak=True, asks=True))
+async def test_a_model_that_hangs_over_the_bridge_does_not_hold_the_result_back(kind: str) -> None:
+    one = scenario(kind, Outcome.SUCCESS, model_says="", bridge={"hang": True}, **PROMPT)
+    await one.hold()
+    one.check_record()
+    assert one.story() == [*BEGINNING, "it gave", f"agent: {one.then}", *END]
+    (done_ms,) = one.rim.done_ms
+    began_ms = next(event.at_ms for event in one.one.call.timeline if is_start_after(event, done_ms))
+    assert began_ms - done_ms < 1000 * BRIDGE_S + 500
+
+
+def is_start_after(event: t.AnyEvent, at_ms: float) -> bool:
+    """Whether the agent began to speak after this moment."""
+    return isinstance(event, t.ReplyStarted) and event.at_ms > at_ms
+
+
+async def test_a_farewell_that_is_long_in_coming_is_said_before_the_call_ends() -> None:
+    slow = {"when": {"role": "system", "last": "bridges the wait"}, "steps": [{"wait_ms": 4_000}, {"say": "Bye."}]}
+    bye = {"type": "end_call", "name": "it", **PROMPT}
+    one = thinking(llm_of(begin_message=HI, general_tools=[bye]), slow, {"steps": [{"use": "it"}]})
+    one.call.user_says(ASKS, at_s=2)
+    assert (await one.call.run()).reason == "agent_hangup"
+    assert one.call.lines()[-1] == "agent: Bye."
 
 
 # --- what is said afterwards ------------------------------------------------------------------
