@@ -1,4 +1,4 @@
-"""One call through the hands of three agents: a Retell LLM, a flow and another Retell LLM, by a tool and by a node."""
+"""One call through the hands of several agents, by a tool and by a node: Retell LLMs, a flow, an LLM server."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 
 from support.customer import Customer, customer_of
 from support.flows import edge, end, flow
+from support.llm_server import Peer, llm_server
 from support.server import running_server
 
 pytestmark = pytest.mark.anyio
@@ -71,3 +72,59 @@ async def test_a_call_goes_from_agent_to_agent(tmp_path: Path) -> None:
     ]
     assert f"agent: {middle} version 0 (Flow) takes over" in log
     assert f"agent: {bo} version 0 (Bo) takes over" in log
+
+
+async def bo(peer: Peer) -> None:
+    await peer.says("config", config={"call_details": True})
+    wanted = await peer.listens(until="reminder_required")
+    await peer.replies(wanted["response_id"], "The server has you now, good bye.", end_call=True)
+
+
+STAYS: dict[str, Any] = {"when": {"after_tool": "to_bo"}, "steps": [{"say": "Bo is out. "}, {"use": "bye"}]}
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_call_goes_to_an_llm_server_if_it_is_there(tmp_path: Path, *, is_there: bool) -> None:
+    passes_on = {"when": {"last": "."}, "steps": [{"say": "I pass you on. "}, {"use": "to_bo"}]}
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({"rules": [STAYS, passes_on]}))
+    env = {
+        "RETOLD_LLM__PROVIDER": "scripted",
+        "RETOLD_LLM__SCRIPT": str(script),
+        "RETOLD_LLM_RETRY_GAP_MS": "10",
+    }
+    async with llm_server(bo, refuses=0 if is_there else 3) as brain:
+        with running_server(tmp_path / "data", env=env) as server:
+            async with customer_of(server) as customer:
+                other = await customer.make_agent(brain.url)
+                tools = [{"name": "to_bo", "agent_id": other, **SWAP}, {"type": "end_call", "name": "bye"}]
+                body = {"begin_message": "Hello.", "general_tools": tools}
+                llm = await customer.post("/create-retell-llm", body)
+                engine = {"type": "retell-llm", "llm_id": llm["llm_id"]}
+                ada = await make_agent(customer, engine, reminder_trigger_ms=1_000)
+                call_id = await customer.make_web_call(ada)
+                async with customer.joined(call_id):
+                    call = await customer.until(call_id)
+    assert call["disconnection_reason"] == "agent_hangup"
+    assert brain.paths == [f"/llm-websocket/{call_id}"] * (1 if is_there else 3)
+    (result,) = [
+        item
+        for item in call["transcript_with_tool_calls"]
+        if item["role"] == "tool_call_result" and item["tool_call_id"] == swap_id(call)
+    ]
+    if not is_there:
+        assert call["transcript"] == "Agent: Hello.\nAgent: I pass you on. Bo is out.\n"
+        assert (result["successful"], "its LLM server cannot be reached" in result["content"]) == (False, True)
+        return
+    assert call["transcript"] == "Agent: Hello.\nAgent: I pass you on. The server has you now, good bye.\n"
+    assert result["successful"] is True
+    (details,) = [message["call"] for message in brain.peers[0].heard if message["interaction_type"] == "call_details"]
+    assert (details["call_id"], details["agent_id"]) == (call_id, other)
+    (wanted,) = [m for m in brain.peers[0].heard if m["interaction_type"] == "reminder_required"]
+    assert [said["content"] for said in wanted["transcript"]] == ["Hello."]
+
+
+def swap_id(call: dict[str, Any]) -> str:
+    """The id under which the call was handed over."""
+    items = call["transcript_with_tool_calls"]
+    return str(next(item["tool_call_id"] for item in items if item.get("type") == "agent_swap"))

@@ -203,6 +203,20 @@ async def test_a_server_that_keeps_silent_is_left_at_the_deadline() -> None:
                 pass
 
 
+async def test_a_server_that_lists_no_tools_says_so() -> None:
+    def refused(request: WebRequest) -> bytes:
+        error = {"code": -32601, "message": "Method not found"}
+        return answer({"jsonrpc": "2.0", "id": request.json["id"], "error": error}, **JSON)
+
+    with anyio.fail_after(PATIENCE_S):
+        async with (
+            web_server(of_2025(refused)) as web,
+            loopback_outbound().connect_mcp(McpAddress(web.url)) as server,
+        ):
+            with pytest.raises(ConnectFailed, match="lists no tools: Method not found"):
+                await server.tools()
+
+
 async def test_tools_are_listed_to_the_last_page_and_no_further() -> None:
     def listed(request: WebRequest) -> bytes:
         tool = {"name": f"tool_{len(request.body)}", "inputSchema": {"type": "object"}}

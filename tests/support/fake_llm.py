@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +25,8 @@ class FakeSocket:
         """What the server received, parsed."""
         self.closed_with: int | None = None
         self.answers_pings = True
+        self.reacts: Callable[[FakeSocket, dict[str, Any]], None] = lambda _socket, _message: None
+        """What the server does about each message."""
         self.is_stuck = False
         """The server does not read: sending never returns."""
 
@@ -50,6 +52,7 @@ class FakeSocket:
             await anyio.sleep_forever()
         message = json.loads(text)
         self.sent.append(message)
+        self.reacts(self, message)
         if message["interaction_type"] == "ping_pong" and self.answers_pings:
             self.says("ping_pong", timestamp=message["timestamp"])
 
@@ -78,6 +81,10 @@ class FakeLlm:
     """Opens FakeSockets. `opens` scripts the attempts in order: an error, or seconds to take; then all open at once."""
 
     opens: Sequence[Exception | float] = ()
+    reacts: Callable[[FakeSocket, dict[str, Any]], None] | None = None
+    """What its sockets do about each message."""
+    greeting: Sequence[Mapping[str, Any]] = ()
+    """What it says to whoever connects."""
     sockets: list[FakeSocket] = field(default_factory=list)
     urls: list[str] = field(default_factory=list)
     tried_at_s: list[float] = field(default_factory=list)
@@ -95,8 +102,12 @@ class FakeLlm:
                 await anyio.sleep(behaviour)
         except TimeoutError as error:
             raise ConnectFailed("too slow") from error
-        self.sockets.append(FakeSocket())
-        return self.sockets[-1]
+        socket = FakeSocket()
+        socket.reacts = self.reacts or socket.reacts
+        self.sockets.append(socket)
+        for message in self.greeting:
+            socket.says_raw(json.dumps(message))
+        return socket
 
 
 @dataclass

@@ -54,7 +54,12 @@ class FlowCall:
 
 
 def flow_call(
-    sent: JSON, *rules: JSON, http: SlowHttp | None = None, node_id: str | None = None, agent: Agent | None = None
+    sent: JSON,
+    *rules: JSON,
+    http: SlowHttp | None = None,
+    node_id: str | None = None,
+    agent: Agent | None = None,
+    services: ToolServices | None = None,
 ) -> FlowCall:
     """A call with this flow, whose model follows these rules; make it inside the test's event loop."""
     flow = create_flow(NewFlow.model_validate(sent), "flow_1", 1)
@@ -62,7 +67,7 @@ def flow_call(
     clock, web, model = VirtualClock(), http or SlowHttp(), ScriptedModel(script(*rules))
     record: CallRecord = RECORD.model_copy(update={"current_node_id": node_id})
     variables = CallVariables(lambda: record, CallClock(clock), defaults=flow.default_dynamic_variables or {})
-    services = ToolServices(http=web, sandbox=NoSandbox(), clock=clock, webhook_key=no_key)
+    services = services or ToolServices(http=web, sandbox=NoSandbox(), clock=clock, webhook_key=no_key)
     agent = agent or make_agent()
     mind = conversation_flow(flow, {}, agent, model, variables, services)
     return FlowCall(Dialogue(rules=rules_for(agent), clock=clock, mind=mind), model, web, variables)

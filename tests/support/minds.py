@@ -18,6 +18,7 @@ from retold.engine.rules import Rules
 from retold.ports import ChangeAgent, LanguageModel, VoiceSettings
 from retold.providers.scripted_model import ScriptedModel
 from retold.responders.mind.brain import Successor, TakeOver
+from retold.responders.mind.own_server import OwnServer
 from retold.responders.mind.responder import Mind
 from retold.responders.mind.tool_runs import ToolRuns
 from retold.responders.mind.variables import CallVariables
@@ -98,8 +99,8 @@ class Thinking:
         return shown
 
 
-Others = Mapping[str, Callable[[], Awaitable[Llm | str]]]
-"""The agents that a call can be handed over to, by id: their LLMs, or why they cannot take over."""
+Others = Mapping[str, Callable[[], Awaitable[Llm | OwnServer | str]]]
+"""The agents that a call can be handed over to, by id: their LLMs or servers, or why they cannot take over."""
 
 
 def mind_of(
@@ -108,9 +109,10 @@ def mind_of(
     variables: CallVariables,
     http: SlowHttp | None = None,
     others: Others | None = None,
+    services: ToolServices | None = None,
 ) -> Mind:
-    """The responder of a call with this LLM."""
-    services = ToolServices(
+    """The responder of a call with this LLM; with `services` of its own it does not use `http`."""
+    known = services or ToolServices(
         http=http or SlowHttp(),
         sandbox=NoSandbox(),
         clock=SystemClock(),
@@ -119,17 +121,17 @@ def mind_of(
     )
 
     def take_over(runs: ToolRuns) -> TakeOver:
-        async def look_up(swap: AgentSwap | AgentSwapNode) -> Successor | str:
+        async def look_up(swap: AgentSwap | AgentSwapNode) -> Successor | OwnServer | str:
             found = await (others or {})[swap.agent_id]()
-            if isinstance(found, str):
+            if isinstance(found, str | OwnServer):
                 return found
             change = ChangeAgent(swap.agent_id, 0, voice=VoiceSettings("other"))
-            return Successor(change, lambda: RetellLlmBrain(found, model, variables, runs, services, look_up))
+            return Successor(change, lambda: RetellLlmBrain(found, model, variables, runs, known, look_up))
 
         return look_up
 
     # What looks up others names itself, which only the cycle collector frees.
-    return retell_llm(llm, model, variables, services, take_over if others else None)
+    return retell_llm(llm, model, variables, known, take_over if others else None)
 
 
 def thinking(
@@ -139,10 +141,11 @@ def thinking(
     record: Callable[[], CallRecord] = lambda: RECORD,
     turn_rules: Rules | None = None,
     others: Others | None = None,
+    services: ToolServices | None = None,
 ) -> Thinking:
     """A call with this LLM, whose model follows these rules; make it inside the test's event loop."""
     clock, web, model = VirtualClock(), http or SlowHttp(), ScriptedModel(script(*rules))
     variables = CallVariables(record, CallClock(clock), defaults=llm.default_dynamic_variables or {})
-    mind = mind_of(llm, model, variables, web, others)
+    mind = mind_of(llm, model, variables, web, others, services)
     call = Dialogue(rules=turn_rules or Rules(), clock=clock, mind=mind)
     return Thinking(call, model, web, variables)

@@ -9,9 +9,10 @@ import structlog
 
 from retold.app.models import NOT_CONFIGURED, LanguageModels
 from retold.calls.deps import CallParts
-from retold.calls.engines import Engine, WholeFlow
+from retold.calls.engines import Engine, NextAgent, WholeFlow
 from retold.clock import Clock
 from retold.domain.agent import Agent
+from retold.domain.call import Call
 from retold.domain.flow_map import FlowMap
 from retold.domain.flow_nodes import AgentSwapNode
 from retold.domain.llm import Llm
@@ -19,13 +20,15 @@ from retold.domain.llm_models import ModelSettings
 from retold.domain.llm_tools import AgentSwap
 from retold.domain.response_engine import CustomLlm
 from retold.domain.system_variables import DEFAULT_ZONE
-from retold.errors import ModelLost
+from retold.domain.variables import text_of
+from retold.errors import CallFailed, ModelLost
 from retold.outbound import Outbound
 from retold.ports import Responder
 from retold.responders.conversation_flow.brain import FlowBrain
 from retold.responders.conversation_flow.start import conversation_flow
 from retold.responders.custom_llm import CustomLlm as CustomLlmResponder
 from retold.responders.mind.brain import Brain, Successor
+from retold.responders.mind.own_server import OwnServer
 from retold.responders.mind.tool_runs import ToolRuns
 from retold.responders.mind.variables import CallVariables
 from retold.responders.retell_llm.brain import DEFAULT_MODEL, RetellLlmBrain
@@ -35,7 +38,7 @@ from retold.responders.unserved import Unserved
 from retold.settings import Settings
 
 WITHOUT_ITS_MODEL: Final = "its language model is not configured on this server"
-OWN_SERVER: Final = "an agent with an LLM server of its own begins calls here, and takes over none"
+NOT_REACHED: Final = "its LLM server cannot be reached"
 WITHOUT_MODEL: Final = "I am sorry, this server has no language model for me to think with yet. Goodbye."
 
 log = structlog.stdlib.get_logger()
@@ -62,7 +65,7 @@ class Minds:
         """The responder of one call."""
         match parts.engine:
             case None:
-                return self._custom_llm(parts)
+                return self._custom_llm(parts.agent, parts.record().call)
             case Llm() as llm:
                 variables = _variables(parts, llm.default_dynamic_variables)
                 make = partial(retell_llm, llm, self._models.for_call(llm.models.backup))
@@ -98,11 +101,25 @@ class Minds:
                 whole = FlowMap(flow, components)
                 return FlowBrain(whole, agent, model, one.variables, one.runs, self._services, take_over=one)
 
-    def _custom_llm(self, parts: CallParts) -> Responder:
-        engine = parts.agent.response_engine
+    async def own_server(self, found: NextAgent, call: Call) -> OwnServer | str:
+        """The LLM server of an agent that takes over this call, connected, or why it does not."""
+        agent = found.agent
+        call = call.model_copy(
+            update={"agent_id": agent.agent_id, "agent_version": agent.version, "agent_name": agent.agent_name}
+        )
+        server = self._custom_llm(agent, call)
+        try:
+            await server.open()
+        except CallFailed as error:
+            # What the address resolves to is for whoever runs the server, not for whoever talks to the agent.
+            log.warning("llm_server_not_reached", agent_id=agent.agent_id, error=str(error))
+            return NOT_REACHED
+        return OwnServer(found.change, server)
+
+    def _custom_llm(self, agent: Agent, call: Call) -> CustomLlmResponder:
+        engine = agent.response_engine
         assert isinstance(engine, CustomLlm)  # noqa: S101 - calls with another engine have read what it names
-        url = engine.llm_websocket_url
-        return CustomLlmResponder(url, parts.record().call, self._outbound, self._settings, self._clock)
+        return CustomLlmResponder(engine.llm_websocket_url, call, self._outbound, self._settings, self._clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +131,18 @@ class _HandingOver:
     variables: CallVariables
     runs: ToolRuns
 
-    async def __call__(self, swap: AgentSwap | AgentSwapNode) -> Successor | str:
+    async def __call__(self, swap: AgentSwap | AgentSwapNode) -> Successor | OwnServer | str:
         found = await self.parts.next_agent(swap)
         if found.engine is None:
-            return OWN_SERVER
+            return await self.minds.own_server(found, self._call())
         if self.minds.lacks(found.engine.models):
             return WITHOUT_ITS_MODEL
         return Successor(found.change, partial(self.minds.begin, found.agent, found.engine, self))
+
+    def _call(self) -> Call:
+        """The call as it stands, with what came up in it."""
+        collected = {name: text_of(value) for name, value in self.variables.collected.items() if value is not None}
+        return self.parts.record().call.model_copy(update={"collected_dynamic_variables": collected or None})
 
 
 def _without_model(name: str) -> Responder:

@@ -28,6 +28,7 @@ from retold.domain.webhook_events import NO_WEBHOOK, Moment, OrgWebhook
 from retold.engine.public_log import public_log
 from retold.engine.report import CallReport, fold
 from retold.engine.timeline import AnyEvent, CallConnected, EndIntended
+from retold.engine.unanswered import with_unanswered
 from retold.ids import CallId, OrgId
 from retold.storage.disk import Disk
 from retold.storage.files import PUBLIC_LOG, folder_of, remove_files, write_log
@@ -79,13 +80,14 @@ async def finish(  # noqa: PLR0913 - each a fact of its own, most with a default
     StorageError.
     """
     crash_point("finish_begun")
-    finished, sample_rate = await asyncio.to_thread(_told, record, list(events), archive)
+    events = with_unanswered(events)
+    finished, sample_rate = await asyncio.to_thread(_told, record, events, archive)
     crash_point("finish_folded")
     if record.call.stores_sensitive_data:
         recording = Recording(record.call.call_id, sample_rate, finished.call.duration_ms or 0)
         has_recording = is_recorded_here and await _encode(recording, record, archive)
         start_wall_ms = finished.call.start_timestamp or 0
-        has_log = await asyncio.to_thread(_write_log, list(events), start_wall_ms, record, archive)
+        has_log = await asyncio.to_thread(_write_log, events, start_wall_ms, record, archive)
         finished = _with_files(finished, record.files_token, has_recording=has_recording, has_log=has_log)
         is_recording_complete = is_recording_complete and has_recording
     elif not is_replayed:

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import JsonValue
 
-from retold.domain.json_text import parsed
+from retold.domain.json_text import compact, parsed
 from retold.domain.llm import Mcp
 from retold.domain.tool_request import filled_headers, web_address
 from retold.domain.variables import Variables
+
+MAX_SCHEMA_CHARS: Final = 20_000
+"""Of what a server says of a tool's arguments: each request to a model carries it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,13 @@ class McpToolInfo:
     name: str
     description: str
     input_schema: dict[str, Any]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a model may be offered it as it is: its arguments are an object, described in reasonable length."""
+        schema = self.input_schema
+        is_object = schema.get("type") == "object" and isinstance(schema.get("properties", {}), dict)
+        return is_object and len(compact(schema)) <= MAX_SCHEMA_CHARS
 
     def wire(self) -> dict[str, Any]:
         """As the API shows it."""

@@ -1,6 +1,7 @@
 """How the tools of an agent are offered to a model: names, descriptions and the schemas of their arguments; pure."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from retold.domain.agent_options import AnalysisItem, EnumAnalysisItem
@@ -19,7 +20,7 @@ from retold.domain.llm_tools import (
     Tool,
     TransferCall,
 )
-from retold.domain.mcp import arguments_schema
+from retold.domain.mcp import MAX_SCHEMA_CHARS, McpToolInfo, arguments_schema
 
 _DESCRIPTIONS: Final[tuple[tuple[type, str], ...]] = (
     (EndCall, "End the call."),
@@ -38,6 +39,12 @@ def spec_of(tool: Tool, fill: Callable[[str], str], *, is_strict: bool = False) 
     """A tool as a model sees it; `fill` puts variables into the descriptions, those of arguments too."""
     description = tool.description or next((text for kind, text in _DESCRIPTIONS if isinstance(tool, kind)), "")
     return ToolSpec(tool.name, fill(description), filled_schema(parameters_of(tool), fill), is_strict)
+
+
+def described_spec(spec: ToolSpec, info: McpToolInfo) -> ToolSpec:
+    """The same with what a server says of its tool; variables are none of the server's."""
+    description = spec.description or info.description[:MAX_SCHEMA_CHARS]
+    return replace(spec, description=description, parameters={"properties": {}, **info.input_schema})
 
 
 def parameters_of(tool: Tool) -> Mapping[str, Any]:  # noqa: PLR0911 - one arm per kind

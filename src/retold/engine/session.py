@@ -23,6 +23,7 @@ from retold.engine.leg import Leg, closing
 from retold.engine.rules import Rules, changed
 from retold.engine.speaking import Speaking
 from retold.engine.telling import Telling
+from retold.engine.transcript_fold import is_shown
 from retold.engine.turn_deadlines import deadline
 from retold.engine.turn_events import InterruptBegun, ReplyTriggered, Stopped, Tick, ToolEnded, ToolStarted
 from retold.engine.turns import Phase, State, step
@@ -220,10 +221,7 @@ class CallSession:
 
     async def _take(self, act: Act) -> None:
         now_ms = self.clock.now_ms()
-        event = event_of(act, now_ms)
-        if event is not None:
-            self.timeline.append(event)
-            self._telling.look()
+        self._record(act, now_ms)
         match act:
             case Say():
                 await self._say(act)
@@ -244,6 +242,14 @@ class CallSession:
                 self._inbox.post(Stopped(now_ms, DisconnectionReason.AGENT_HANGUP, detail))
             case _:
                 pass
+
+    def _record(self, act: Act, at_ms: float) -> None:
+        event = event_of(act, at_ms)
+        if event is None:
+            return
+        self.timeline.append(event)
+        if is_shown(event):
+            self._telling.look()
 
     def _change_rules(self, change: ChangeRules) -> None:
         self.rules = changed(self.rules, change)

@@ -150,6 +150,11 @@ class TranscriptFold:
         return end
 
 
+def is_shown(event: t.AnyEvent) -> bool:
+    """Whether the event is one of those that make the transcript."""
+    return isinstance(event, t.UserTranscribed | t.WordsPlayed) or _woven(event) is not None
+
+
 def _woven(event: t.AnyEvent) -> Woven | None:
     """What stands between the words for this event, if anything does."""
     match event:

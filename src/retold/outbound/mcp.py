@@ -42,14 +42,17 @@ class McpServer:
         self._transport = transport
 
     async def tools(self) -> list[McpToolInfo]:
-        """All tools it describes. Raises ConnectFailed."""
-        from mcp import types  # noqa: PLC0415 - see the head of this file
+        """All tools it describes. Raises ConnectFailed, SessionOver."""
+        from mcp import MCPError, types  # noqa: PLC0415 - see the head of this file
 
         found: list[McpToolInfo] = []
         cursor: str | None = None
         for _ in range(MAX_PAGES):
             request = types.ListToolsRequest(params=types.PaginatedRequestParams(cursor=cursor))
-            page = await self._asked(request, types.ListToolsResult)
+            try:
+                page = await self._asked(request, types.ListToolsResult)
+            except MCPError as error:
+                raise ConnectFailed(f"the server lists no tools: {error.message[:300]}") from error
             found += [McpToolInfo(tool.name, tool.description or "", tool.input_schema) for tool in page.tools]
             cursor = page.next_cursor
             if cursor is None:

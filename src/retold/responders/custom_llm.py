@@ -45,6 +45,8 @@ from retold.settings import Settings
 OPEN_ATTEMPTS: Final = 3
 RECONNECTS: Final = 2
 _GOODBYE_TIMEOUT_S: Final = 2.0
+_CONFIG_WAIT_S: Final = 0.5
+"""A server that wants the call's details says so when it is connected; they are to come before the first request."""
 _NORMAL: Final = 1000
 _NO_CODE: Final = 1005
 _CUT: Final = 1006
@@ -114,7 +116,11 @@ class CustomLlm:
 
         Raises LlmOpenFailed, LlmConnectionLost, LlmRuntimeFailed or LlmCorruptPayload.
         """
-        self._note(f"LLM Ws init attempt {self._attempt}")
+        if self._phase is _Phase.ATTEMPT:
+            self._note(f"LLM Ws init attempt {self._attempt}")
+        else:
+            # What came since `open()` has not been read.
+            self._keepalive.reopened(anyio.current_time())
         try:
             while True:
                 while self._due:
@@ -125,7 +131,37 @@ class CustomLlm:
                     return
                 await self._step()
         finally:
-            await self._hang_up()
+            await self.hang_up()
+
+    async def open(self) -> None:
+        """Open the websocket before `acts()` goes on with it, by the same attempts, and hear what the server asks for.
+
+        Whoever does that has to hang up. Raises what `acts()` does, and LlmOpenFailed for a server that leaves at once.
+        """
+        self._note(f"LLM Ws init attempt {self._attempt}")
+        while self._phase in {_Phase.ATTEMPT, _Phase.PAUSE} and self._failure is None:
+            await self._step()
+        if self._socket is not None:
+            await self._hear_first(self._socket)
+        if self._phase is _Phase.OVER:
+            self._failure = LlmOpenFailed("the LLM server closed the websocket at once")
+        if self._failure is not None:
+            await self.hang_up()
+            raise self._failure
+
+    async def _hear_first(self, socket: LlmSocket) -> None:
+        try:
+            with anyio.move_on_after(_CONFIG_WAIT_S):
+                await self._received(socket, await socket.receive())
+        except SocketClosed as closed:
+            self._closed(closed)
+
+    async def hang_up(self) -> None:
+        """Close the websocket with code 1000, in bounded time, if it is open."""
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            with anyio.move_on_after(_GOODBYE_TIMEOUT_S, shield=True):
+                await socket.close(_NORMAL, "call ended")
 
     async def work(self) -> None:
         """Nothing runs beside `acts()`."""
@@ -314,12 +350,6 @@ class CustomLlm:
             self._begin_attempt(0)
         else:
             self._give_up("the LLM websocket was lost again and all reconnects are used up")
-
-    async def _hang_up(self) -> None:
-        socket, self._socket = self._socket, None
-        if socket is not None:
-            with anyio.move_on_after(_GOODBYE_TIMEOUT_S, shield=True):
-                await socket.close(_NORMAL, "call ended")
 
     @contextmanager
     def _waiting(self, *, until_s: float = float("inf"), ends_with_send: bool = False) -> Generator[None]:

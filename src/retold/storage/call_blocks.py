@@ -10,6 +10,7 @@ Bitmaps may hold too many calls, never too few, so each call is tested as everyw
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -32,7 +33,7 @@ MAX_LOOKED_AT: Final = 50_000
 _NARROWS: Final = 16
 """Bitmaps that leave more than one call of so many are little help: to walk along an index takes less for each."""
 _FIRST_LOOK, _LONGEST_LOOK = 128, 5_000
-_FIRST_BLOCKS, _MORE_BLOCKS = 16, 8
+_FIRST_BLOCKS, _MORE_BLOCKS = 16, 16
 """Bitmaps of so many blocks are read at first, which fill most pages; of so many times more from then on."""
 
 Found = tuple[int, int]
@@ -59,6 +60,18 @@ class _Span(NamedTuple):
 
 
 _Bitmaps = dict[BitmapName, dict[int, bytes]]
+
+# Made once: to put a statement together takes as long as to answer it.
+_MAX_ROW_ID = select(func.max(call.c.row_id))
+_DONE = select(call_block.c.block).where(call_block.c.block >= 0, call_block.c.is_summarised)
+_SPANS = select(*(call_span.c[name] for name in _Span._fields)).where(call_span.c.org_id == bindparam("org_id"))
+_BITMAPS = select(call_bitmap.c.value, call_bitmap.c.block, call_bitmap.c.calls).where(
+    call_bitmap.c.org_id == bindparam("org_id"),
+    call_bitmap.c.kind == bindparam("kind"),
+    call_bitmap.c.name == bindparam("name"),
+    call_bitmap.c.value.in_(bindparam("several", expanding=True)),
+    call_bitmap.c.block.between(bindparam("first"), bindparam("last")),
+)
 
 
 def find_by_blocks(connection: Connection, wanted: Wanted, block_calls: int = BLOCK_CALLS) -> list[Found] | None:
@@ -94,17 +107,14 @@ def find_by_blocks(connection: Connection, wanted: Wanted, block_calls: int = BL
 
 def open_blocks(connection: Connection, block_calls: int = BLOCK_CALLS) -> list[int]:
     """The blocks that have no summary."""
-    newest = (connection.scalar(select(func.max(call.c.row_id))) or 0) // block_calls
-    is_done = (call_block.c.block >= 0, call_block.c.is_summarised)
-    done = set(connection.scalars(select(call_block.c.block).where(*is_done)).all())
+    newest = (connection.scalar(_MAX_ROW_ID) or 0) // block_calls
+    done = set(connection.scalars(_DONE).all())
     return [block for block in range(newest + 1) if block not in done]
 
 
 def _spans(connection: Connection, wanted: Wanted) -> deque[_Span]:
     """The organisation's blocks that may have calls of the page, the first of the list first."""
-    columns = (call_span.c[name] for name in _Span._fields)
-    stored = connection.execute(select(*columns).where(call_span.c.org_id == wanted.org_id)).all()
-    found = [_Span(*row) for row in stored]
+    found = [_Span(*row) for row in connection.execute(_SPANS, {"org_id": wanted.org_id}).all()]
     after = wanted.after
     if wanted.query.is_ascending:
         found = [one for one in found if after is None or one.last_ms >= after.sort_ms]
@@ -128,15 +138,18 @@ class _Stored:
         for name in self.names:
             values.setdefault((name.kind, name.name), []).append(name.value)
         self.bitmaps = {name: {} for name in self.names}
-        columns, is_there = call_bitmap.c, call_bitmap.c.block.between(first, last)
-        found = select(columns.value, columns.block, columns.calls).where(columns.org_id == self.org_id, is_there)
+        asked = {"org_id": self.org_id, "first": first, "last": last}
         for (kind, name), several in values.items():
-            its = found.where(columns.kind == kind, columns.name == name, columns.value.in_(several))
-            for value, block, calls in self.connection.execute(its).all():
-                self.bitmaps[BitmapName(kind, name, value)][block] = calls
+            its = {value: self.bitmaps[BitmapName(kind, name, value)] for value in several}
+            wanted = {"kind": kind, "name": name, "several": several}
+            for value, block, calls in self.connection.execute(_BITMAPS, asked | wanted).all():
+                its[value][block] = calls
 
 
 # --- which calls may be it ---
+
+_calls_of = lru_cache(maxsize=16)(unpacked)
+"""Most blocks have calls of one organisation only: these bitmaps are all the same."""
 
 
 @dataclass(slots=True)
@@ -162,9 +175,10 @@ class _Summary:
                 self._read_ahead()
             self.ahead -= 1
             span = self.spans.popleft()
-            calls = unpacked(span.calls, self.block_calls)
+            calls = _calls_of(span.calls, self.block_calls)
             self.calls_taken += calls.bit_count()
-            row_ids += [span.block * self.block_calls + place for place in places(self._candidates(span, calls))]
+            if bits := self._candidates(span, calls):
+                row_ids += [span.block * self.block_calls + place for place in places(bits)]
         return row_ids
 
     def _read_ahead(self) -> None:

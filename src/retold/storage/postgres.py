@@ -67,7 +67,7 @@ class PostgresBackend:
                 connection.execute(text(f"SET LOCAL {limit} = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             upgrade(connection)
-        return writer, _engine(self._url, (*_SESSION, *_READ_ONLY), connections=READERS)
+        return writer, reader_engine(self._url)
 
     def row(self, reader: Engine, wanted: Select[*tuple[Any, ...]], values: Mapping[str, str]) -> Sequence[Any] | None:
         """The first row of a query; each thread keeps a connection for it: the pool asks the server several things."""
@@ -147,7 +147,20 @@ def copying_engine(url: str, *, is_read_only: bool) -> Engine:
     return _engine(make_url(url).set(drivername="postgresql+psycopg"), session, connections=1)
 
 
-def _engine(url: URL, session: tuple[str, ...], connections: int) -> Engine:
+def reader_engine(url: URL) -> Engine:
+    """An engine of `READERS` connections that can only read."""
+    return _engine(url, (*_SESSION, *_READ_ONLY), connections=READERS, cursor_factory=_BinaryCursor)
+
+
+class _BinaryCursor(psycopg.Cursor[Any]):
+    """Takes what is found as the server has it: as text each byte of a bitmap or a transcript is two, to be undone."""
+
+    def __init__(self, connection: psycopg.Connection[Any], **options: Any) -> None:
+        super().__init__(connection, **options)
+        self.format = psycopg.pq.Format.BINARY
+
+
+def _engine(url: URL, session: tuple[str, ...], connections: int, **options: Any) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -156,7 +169,7 @@ def _engine(url: URL, session: tuple[str, ...], connections: int) -> Engine:
         # A server that was restarted has closed what rests here: that must not cost the next write.
         pool_pre_ping=True,
         isolation_level="REPEATABLE READ",
-        connect_args=_CONNECT,
+        connect_args={**_CONNECT, **options},
     )
 
     # A number to compare a column with may be longer than the column: then no row matches, and it is no error.

@@ -22,6 +22,7 @@ from retold.engine.timeline import (
     WordsPlayed,
     encode,
 )
+from retold.engine.unanswered import CALL_ENDED
 from retold.ids import CallId
 from support.call_house import CANARY, RATE, House, ScriptedSession, open_house
 from support.invariants import check_call, contains
@@ -60,7 +61,7 @@ def check(call: dict[str, Any]) -> None:
     assert call["llm_token_usage"] == {"values": [120, 201], "average": 160.5, "num_requests": 2}
     assert call["collected_dynamic_variables"] == {"name": "Ada", "word": CANARY}
     roles = [item["role"] for item in call["transcript_with_tool_calls"]]
-    assert roles == ["agent", "tool_call_invocation", "node_transition"]
+    assert roles == ["agent", "tool_call_invocation", "node_transition", "tool_call_result"]
     assert call["transcript_with_tool_calls"][1]["type"] == "custom"
     assert call["transcript_with_tool_calls"][2] == {
         "role": "node_transition",
@@ -70,6 +71,8 @@ def check(call: dict[str, Any]) -> None:
         "new_node_name": "B",
         "transition_type": "global",
     }
+    result = call["transcript_with_tool_calls"][3]
+    assert (result["content"], result["successful"]) == (CALL_ENDED, False), "the call ended before it came"
 
 
 async def stored(house: House, record: CallRecord) -> dict[str, Any]:

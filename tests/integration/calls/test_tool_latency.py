@@ -10,7 +10,9 @@ from retold.calls.finish import finish
 from retold.calls.recover import recover
 from retold.domain.call import CallRecord
 from retold.domain.call_filter import ListCallsV3
-from retold.engine.timeline import AnyEvent, CallConnected, ToolCallEnded, ToolCallStarted, encode
+from retold.domain.reasons import DisconnectionReason
+from retold.engine.timeline import AnyEvent, CallConnected, EndIntended, ToolCallEnded, ToolCallStarted, encode
+from retold.engine.unanswered import CALL_ENDED
 from retold.ids import DEFAULT_ORG_ID, CallId
 from support.call_house import RATE, House, ScriptedSession, open_house
 from support.stored import BORN_MS
@@ -64,6 +66,22 @@ async def test_a_recovered_call_is_found_by_how_long_its_tools_took(tmp_path: Pa
     async with open_house(tmp_path) as house:
         await recover(house.deps.archive, house.live)
         await check(house, record)
+
+
+async def test_a_tool_that_still_runs_at_the_end_has_a_result_and_the_time_it_had(tmp_path: Path) -> None:
+    async def hang_up_meanwhile(session: ScriptedSession) -> None:
+        session.timeline.append(
+            ToolCallStarted(at_ms=300.0, tool_call_id="t3", name="look", arguments="{}", tool_type="custom")
+        )
+        session.timeline.append(EndIntended(at_ms=1_500.0, reason=DisconnectionReason.USER_HANGUP))
+
+    async with open_house(tmp_path) as house:
+        house.script = hang_up_meanwhile
+        record = await house.hold(await house.create())
+        *_, result = record.call.transcript_with_tool_calls or []
+        assert (result["role"], result["successful"], result["content"]) == ("tool_call_result", False, CALL_ENDED)
+        assert record.tool_latencies_ms == {"t3": 1_200.0}
+        assert await found(house, "look", 1_199, 1_201) == [record.call.call_id]
 
 
 async def test_latencies_go_with_the_transcript_that_they_belong_to(tmp_path: Path) -> None:

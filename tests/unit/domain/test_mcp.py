@@ -1,14 +1,18 @@
 """MCP servers as values: which one a tool means, where it is, how its arguments are told."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retold.domain.dialogue import ToolSpec
 from retold.domain.flow import FlowMcp
 from retold.domain.llm import Mcp
 from retold.domain.llm_tools import McpTool
-from retold.domain.mcp import McpAddress, McpToolInfo, address_of, arguments_schema, server_named
-from retold.domain.tool_specs import parameters_of
+from retold.domain.mcp import MAX_SCHEMA_CHARS, McpAddress, McpToolInfo, address_of, arguments_schema, server_named
+from retold.domain.tool_specs import described_spec, parameters_of
 from retold.domain.variables import Variables
 
 KITCHEN = Mcp(name="kitchen", url="https://mcp.example/")
@@ -78,3 +82,30 @@ def test_a_model_is_told_the_arguments_of_a_tool() -> None:
 @given(st.dictionaries(st.text(max_size=5), st.text() | st.sampled_from(["[1]", "{}", " [[", "null", "1"])))
 def test_any_texts_make_a_schema_of_an_object(described: dict[str, str]) -> None:
     assert arguments_schema(described)["type"] == "object"
+
+
+def info(**schema: Any) -> McpToolInfo:
+    return McpToolInfo("read", "Reads {{name}}.", schema)
+
+
+def test_what_a_server_says_of_its_tool_is_offered_as_it_is() -> None:
+    offered = ToolSpec("read", "", {"type": "object", "properties": {}}, is_strict=True)
+    schema = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
+    assert described_spec(offered, info(**schema)) == ToolSpec("read", "Reads {{name}}.", schema, is_strict=True)
+    named = replace(offered, description="Look.")
+    assert described_spec(named, info(type="object")) == replace(named, parameters={"type": "object", "properties": {}})
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_plain"),
+    [
+        ({"type": "object"}, True),
+        ({"type": "object", "properties": {"path": {"type": "string"}}}, True),
+        ({"type": "object", "properties": []}, False),
+        ({"type": "string"}, False),
+        ({}, False),
+        ({"type": "object", "properties": {"path": {"description": "x" * MAX_SCHEMA_CHARS}}}, False),
+    ],
+)
+def test_only_what_vendors_take_is_offered(schema: dict[str, Any], *, is_plain: bool) -> None:
+    assert info(**schema).is_plain is is_plain

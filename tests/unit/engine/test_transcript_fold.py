@@ -15,7 +15,7 @@ from retold.domain.transcript import (
     Word,
 )
 from retold.engine import timeline as t
-from retold.engine.transcript_fold import TranscriptFold
+from retold.engine.transcript_fold import TranscriptFold, is_shown
 
 
 def words(text: str, at: float) -> tuple[Word, ...]:
@@ -133,6 +133,7 @@ events = st.one_of(
     st.builds(injected, moments),
     st.builds(unintelligible, moments, st.integers(0, 5)),
     moments.map(lambda at: t.Heartbeat(at_ms=at)),
+    moments.map(lambda at: t.ResponderTraffic(at_ms=at, direction="sent", text="ping")),
 )
 
 
@@ -141,7 +142,7 @@ events = st.one_of(
 def test_growing_gives_what_folding_from_scratch_gives(said: list[tuple[t.AnyEvent, bool]]) -> None:
     growing, plain = TranscriptFold(), PlainTranscript()
     for event, is_asked in [*said, (t.Heartbeat(at_ms=0), True)]:
-        growing.apply(event)
+        assert growing.apply(event) is is_shown(event)
         plain.apply(event)
         if is_asked:
             assert growing.utterances() == plain.utterances()

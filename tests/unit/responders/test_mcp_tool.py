@@ -1,8 +1,7 @@
 """The tool `mcp` and the sessions of a call, with servers that do what the test says."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -20,6 +19,7 @@ from retold.responders.tools.context import ToolContext, ToolServices
 from retold.responders.tools.mcp_sessions import McpSessions
 from retold.responders.tools.result import ToolResult
 from retold.responders.tools.run import run_tool
+from support.mcp_servers import Servers, echo
 from support.minds import NoSandbox, SlowHttp, no_key
 from support.model_server import script
 from support.stored import make_record
@@ -28,36 +28,6 @@ from support.virtual_time import VirtualClock
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 KITCHEN = Mcp(name="kitchen", url="https://mcp.example/{{city}}", headers={"X-Key": "{{key}}"}, timeout_ms=2_000)
-Answer = Callable[[str, Mapping[str, Any]], Awaitable[McpAnswer]]
-
-
-async def echo(name: str, arguments: Mapping[str, Any]) -> McpAnswer:
-    return McpAnswer(f"{name} {dict(arguments)}", document={"echo": dict(arguments)})
-
-
-@dataclass
-class Servers:
-    """Every MCP server there is; it notes what was opened, asked and closed."""
-
-    answer: Answer = echo
-    opening_s: float = 0
-    closing_s: float = 0
-    refusal: Exception | None = None
-    opened: list[McpAddress] = field(default_factory=list[McpAddress])
-    closed: int = 0
-
-    @asynccontextmanager
-    async def connect(self, address: McpAddress) -> AsyncGenerator["Servers"]:
-        await anyio.sleep(self.opening_s)
-        if self.refusal is not None:
-            raise self.refusal
-        self.opened.append(address)
-        yield self
-        await anyio.sleep(self.closing_s)
-        self.closed += 1
-
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> McpAnswer:
-        return await self.answer(name, arguments)
 
 
 @asynccontextmanager

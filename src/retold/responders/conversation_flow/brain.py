@@ -15,7 +15,7 @@ import anyio
 
 from retold.domain import flow_steps as s
 from retold.domain.agent import Agent
-from retold.domain.dialogue import AgentText, ModelRequest, SystemText, ToolUse
+from retold.domain.dialogue import AgentText, ModelRequest, SystemText, ToolSpec, ToolUse
 from retold.domain.flow_map import FlowMap, Path
 from retold.domain.flow_nodes import ActingNode
 from retold.domain.flow_prompts import (
@@ -30,8 +30,9 @@ from retold.domain.flow_steps import Awaits, Walk
 from retold.domain.flow_tools import tool_at, tools_of
 from retold.domain.flow_walk import step
 from retold.domain.llm_models import PrimaryModel
-from retold.domain.llm_tools import McpTool
-from retold.domain.tool_specs import spec_of
+from retold.domain.llm_tools import McpTool, Tool
+from retold.domain.mcp import McpToolInfo
+from retold.domain.tool_specs import described_spec, spec_of
 from retold.domain.transcript import Utterance
 from retold.errors import FlowStuck, ModelFailed
 from retold.ids import new_tool_use_id
@@ -218,10 +219,11 @@ class FlowBrain:
         """Have the model speak, and use the tools of the node, until it has said what it wanted to."""
         if turn.cause is Cause.OPENING and not turn.added and not turn.items:
             turn.added.append(SystemText(OPENING))
-        tools = tools_of(self.flow, want.path)
+        tools, kit = tools_of(self.flow, want.path), self._kit(want.path)
+        described = [await self.runs.described(tool, kit) for tool in tools.values()]
         for number in range(MAX_ROUNDS + 1):
             fill = self.variables.now().fill
-            offered = [spec_of(tool, fill, is_strict=self._is_strict) for tool in tools.values()]
+            offered = [self._spec(tool, info) for tool, info in zip(tools.values(), described, strict=True)]
             request = self._request(want.path, talk_prompt(self.flow, want, fill), turn)
             request = replace(request, tools=tuple(offered) if number < MAX_ROUNDS else ())
             answer = await ask(self.model, request, turn)
@@ -229,7 +231,7 @@ class FlowBrain:
                 if answer.has_text:
                     turn.added.append(AgentText(answer.text.strip()))
                 return
-            box = Toolbox(tools, self.runs, self._kit(want.path), fill)
+            box = Toolbox(tools, self.runs, kit, fill)
             used = await box.use(turn, answer, request)
             if any(isinstance(effect, EndsCall) for effect in used.effects):
                 turn.ends_call = True
@@ -249,12 +251,13 @@ class FlowBrain:
 
     async def _start(self, want: s.RunTool, turn: Turn) -> NodeRun:
         """Start what a node does, with arguments that the model finds in the conversation, if it needs any."""
-        fill, node = self.variables.now().fill, self.flow.node(want.path)
+        fill, node, kit = self.variables.now().fill, self.flow.node(want.path), self._kit(want.path)
         tool = tool_at(self.flow, want.path)
-        spec = spec_of(tool, fill, is_strict=self._is_strict)
+        info = await self.runs.described(tool, kit)
+        spec = self._spec(tool, info)
         use: ToolUse | None = ToolUse(new_tool_use_id(), tool.name, "{}")
-        # What a tool of an MCP server takes is not told in the flow: the model gives what it can.
-        if spec.parameters.get("properties") or isinstance(tool, McpTool):
+        # What a tool of an MCP server takes may not be known: the model gives what it can.
+        if spec.parameters.get("properties") or (info is None and isinstance(tool, McpTool)):
             request = self._request(want.path, arguments_prompt(self.flow, want.path, tool.name, fill), turn)
             request = replace(request, tools=(spec,), must_use=tool.name)
             answer = await ask(self.model, request, turn, is_silent=True)
@@ -263,7 +266,7 @@ class FlowBrain:
             use = ToolUse(new_tool_use_id(), tool.name, "{}")
             run = self.runs.settle(use, ToolResult(NO_ARGUMENTS, successful=False), kind=tool.type)
         else:
-            run = self.runs.start(tool, use, turn.items, self._kit(want.path))
+            run = self.runs.start(tool, use, turn.items, kit)
         if not isinstance(node, ActingNode) or node.wait_for_result:
             turn.used.add(use.id)
         return NodeRun(want.run, run)
@@ -279,6 +282,10 @@ class FlowBrain:
             temperature=self.flow.flow.models.temperature,
             tier=primary.tier,
         )
+
+    def _spec(self, tool: Tool, info: McpToolInfo | None) -> ToolSpec:
+        spec = spec_of(tool, self.variables.now().fill, is_strict=self._is_strict)
+        return spec if info is None else described_spec(spec, info)
 
     def _primary(self, path: Path) -> PrimaryModel:
         return self.flow.node(path).primary_model or self.flow.flow.models.primary or DEFAULT_MODEL

@@ -7,6 +7,7 @@ from typing import Protocol
 from retold.domain.flow_nodes import AgentSwapNode
 from retold.domain.llm_tools import AgentSwap
 from retold.ports import ChangeAgent
+from retold.responders.mind.own_server import OwnServer
 from retold.responders.mind.turn import Turn
 
 
@@ -23,7 +24,7 @@ class Brain(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Successor:
-    """Another agent, ready to go on with the call."""
+    """Another agent that thinks on this server, ready to go on with the call."""
 
     change: ChangeAgent
     """What the conversation is to be told."""
@@ -31,5 +32,5 @@ class Successor:
     """Makes its brain, and has it begin where it begins: once, when it takes over."""
 
 
-TakeOver = Callable[[AgentSwap | AgentSwapNode], Awaitable[Successor | str]]
+TakeOver = Callable[[AgentSwap | AgentSwapNode], Awaitable[Successor | OwnServer | str]]
 """Looks up the agent of a swap, or says why it cannot take over; raises a RetoldError for one that is not there."""

@@ -16,6 +16,7 @@ class Outbox:
         self._failure: Exception | None = None
         self._is_closed = False
         self._news = anyio.Event()
+        self._is_taken = anyio.Event()
 
     def put(self, act: Act) -> None:
         """Have the session take an act; nothing happens once the outbox is closed."""
@@ -33,6 +34,7 @@ class Outbox:
         self._is_closed = True
         self._acts.clear()
         self._news.set()
+        self._is_taken.set()
 
     def drop(self, response_id: int, interrupt_id: int | None) -> None:
         """Take back what is still to be said of a reply that is void."""
@@ -41,11 +43,19 @@ class Outbox:
             act for act in self._acts if not (isinstance(act, Say) and (act.response_id, act.interrupt_id) == ref)
         )
 
+    async def until_taken(self) -> None:
+        """Wait until the session takes the last act of those that wait; for one task."""
+        while self._acts:
+            self._is_taken = anyio.Event()
+            await self._is_taken.wait()
+
     async def acts(self) -> AsyncGenerator[Act]:
         """All acts as they come, until the outbox is closed. Raises what `fail()` was given."""
         while True:
             while self._acts:
-                yield self._acts.popleft()
+                act = self._acts.popleft()
+                self._is_taken.set()
+                yield act
             if self._failure is not None:
                 raise self._failure
             if self._is_closed:

@@ -5,10 +5,11 @@ session --ReplyWanted--> [ newest only ] --> a turn of the brain --acts--> [ out
 tools   --result-------> waits for a lull --> a turn of its own (agent interrupt)
 ```
 What decides what is said is a Brain: that of a Retell LLM or that of a conversation flow. A turn is cancelled when a
-newer one is wanted, or when the caller has stopped the agent in the middle of it; tools run on (tool_runs.py).
+newer one is wanted, or when the caller has stopped the agent in the middle of it; tools run on (tool_runs.py). Once
+an agent with an LLM server of its own has taken over, there are no more turns: what that server does is passed on.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -16,13 +17,14 @@ import anyio
 from structlog.stdlib import get_logger
 
 from retold.domain.dialogue import SystemText
-from retold.domain.transcript import TranscriptItem
+from retold.domain.transcript import TranscriptItem, Utterance
 from retold.errors import ModelFailed, ModelLost
 from retold.ports import Act, ReplyKind, ReplyWanted, Traffic, TranscriptChanged
 from retold.ports import Turn as TurnOf
 from retold.responders.mind.brain import Brain
 from retold.responders.mind.floor import Floor, heard_words
 from retold.responders.mind.outbox import Outbox
+from retold.responders.mind.own_server import OwnServer
 from retold.responders.mind.tool_runs import ToolRuns
 from retold.responders.mind.turn import Cause, Turn
 
@@ -33,6 +35,8 @@ MAX_FAILURES: Final = 3
 MAX_BRAINS: Final = 4
 """In one turn: agents that only hand the call on to each other say nothing."""
 TAKEN_OVER: Final = "You have just taken over this call from another agent. Go on with the conversation."
+_KINDS: Final = {Cause.ANSWER: ReplyKind.RESPONSE, Cause.REMINDER: ReplyKind.REMINDER}
+"""What was asked for, in the turns that answer a request."""
 _SPOKEN_TIMEOUT_S: Final = 15.0
 """Longest wait for the last sentence to be heard."""
 
@@ -46,6 +50,9 @@ class Mind:
         self._tools = tools
         self._floor = Floor()
         self._wanted: ReplyWanted | None = None
+        self._server: OwnServer | None = None
+        """Who has taken over, if that is an LLM server of an agent's own."""
+        self._transcript: Sequence[Utterance] = ()
         self._items: tuple[TranscriptItem, ...] = ()
         self._latest_id = 0
         self._interrupts = 0
@@ -78,8 +85,11 @@ class Mind:
 
     async def send(self, event: ReplyWanted | TranscriptChanged) -> None:
         """Take note of an event; a request, or the caller stopping the agent, ends the turn in progress."""
+        if self._server is not None:
+            await self._server.send(event)
+            return
         self._floor.take(event, anyio.current_time())
-        self._items = tuple(event.with_tool_calls)
+        self._transcript, self._items = event.transcript, tuple(event.with_tool_calls)
         if (turn := self._turn) is not None:
             turn.hear(heard_words(event.transcript, turn.response_id, turn.interrupt_id))
         if isinstance(event, ReplyWanted):
@@ -126,7 +136,7 @@ class Mind:
             if wanted is not None:
                 return self._begin(Cause.ANSWER if wanted.kind is ReplyKind.RESPONSE else Cause.REMINDER)
             wait_s = None
-            if self._tools.has_news:
+            if self._tools.has_news and self._server is None:
                 wait_s = self._floor.free_in_s(anyio.current_time())
                 if wait_s <= 0:
                     return self._begin(Cause.NEWS)
@@ -143,6 +153,9 @@ class Mind:
             if self._scope.cancel_called:
                 return
             self._failures = 0
+            if self._server is not None and turn.interrupt_id is None:
+                # The rest of the reply is that server's.
+                return
         except ModelFailed as failure:
             if self._scope.cancel_called:
                 return
@@ -158,22 +171,39 @@ class Mind:
 
     async def _take(self, turn: Turn) -> None:
         """Have the brain take the turn; one that hands the call over leaves the rest to the one that takes over."""
-        self._hand_over(turn)  # as a tool of a turn that is void may have said
+        await self._hand_over(turn)  # as a tool of a turn that is void may have said
         for _ in range(MAX_BRAINS):
+            if self._server is not None:
+                return
             await self._brain.take(turn)
-            if not self._hand_over(turn):
+            if not await self._hand_over(turn):
                 return
 
-    def _hand_over(self, turn: Turn) -> bool:
+    async def _hand_over(self, turn: Turn) -> bool:
         successor = self._tools.take_successor()
-        if successor is not None:
-            self._outbox.put(successor.change)
-            self._brain = successor.begin()
-            turn.added.append(SystemText(TAKEN_OVER))
-            if turn.cause is Cause.OPENING:
-                # The call has been opened; who takes over neither begins it again nor waits for the caller.
-                turn.cause = Cause.ANSWER
-        return successor is not None
+        if successor is None:
+            return False
+        self._outbox.put(successor.change)
+        if isinstance(successor, OwnServer):
+            self._server = successor
+            await successor.take_over(self._owed(turn))
+            return True
+        self._brain = successor.begin()
+        turn.added.append(SystemText(TAKEN_OVER))
+        if turn.cause is Cause.OPENING:
+            # The call has been opened; who takes over neither begins it again nor waits for the caller.
+            turn.cause = Cause.ANSWER
+        return True
+
+    def _owed(self, turn: Turn) -> ReplyWanted | TranscriptChanged:
+        """What a server that takes over in this turn has to answer; without a request it only learns what was said."""
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None:
+            return wanted
+        items = self._tools.complete(self._items)
+        if turn.cause in _KINDS:
+            return ReplyWanted(turn.response_id, _KINDS[turn.cause], self._transcript, items)
+        return TranscriptChanged(self._transcript, items)
 
     def _report(self, failure: ModelFailed) -> None:
         get_logger().warning("model_failed", error=str(failure), in_a_row=self._failures)

@@ -14,14 +14,17 @@ from structlog.stdlib import get_logger
 from retold.domain.dialogue import Message, ToolUse
 from retold.domain.llm import Mcp
 from retold.domain.llm_models import PrimaryModel
-from retold.domain.llm_tools import AgentSwap, EndCall, Tool
+from retold.domain.llm_tools import AgentSwap, EndCall, McpTool, Tool
+from retold.domain.mcp import McpToolInfo
 from retold.domain.transcript import ToolCallInvocation, ToolCallResult, TranscriptItem
 from retold.ports import LanguageModel, ModelUsed, ToolInvoked, ToolReturned
 from retold.responders.mind.brain import Successor, TakeOver
 from retold.responders.mind.messages import dialogue_of
 from retold.responders.mind.outbox import Outbox
+from retold.responders.mind.own_server import OwnServer
 from retold.responders.mind.turn import Turn
 from retold.responders.mind.variables import CallVariables
+from retold.responders.tools import mcp
 from retold.responders.tools.context import ToolContext, ToolServices
 from retold.responders.tools.mcp_sessions import McpSessions
 from retold.responders.tools.result import SwapsAgent, ToolResult
@@ -62,7 +65,7 @@ class ToolRuns:
         self._on_result: Callable[[], None] = lambda: None
         self._ledger: list[ToolCallInvocation | ToolCallResult] = []
         self._unshown: set[str] = set()
-        self._successor: Successor | None = None
+        self._successor: Successor | OwnServer | None = None
 
     def attach(self, tasks: TaskGroup, on_result: Callable[[], None]) -> None:
         """Run tools in this task group from now on, and say when one has given its result."""
@@ -83,7 +86,7 @@ class ToolRuns:
         """Whether another agent is to go on with the call."""
         return self._successor is not None
 
-    def take_successor(self) -> Successor | None:
+    def take_successor(self) -> Successor | OwnServer | None:
         """Who is to go on with the call, once; whatever becomes of the turn in which a tool said so."""
         successor, self._successor = self._successor, None
         return successor
@@ -108,6 +111,14 @@ class ToolRuns:
         assert self._tasks is not None  # noqa: S101 - turns are taken inside the task group only
         self._tasks.start_soon(self._run, run, tool, context)
         return run
+
+    async def described(self, tool: Tool, kit: Kit) -> McpToolInfo | None:
+        """What the server of an MCP tool says of it, if that is to be known and can be."""
+        if not isinstance(tool, McpTool):
+            return None
+        connect = kit.services.connect_mcp
+        info = await mcp.described(tool, kit.mcps, connect, self._mcp_sessions, self._variables.now())
+        return info if info is not None and info.is_plain else None
 
     def settle(self, use: ToolUse, result: ToolResult, *, kind: str | None = None) -> Run:
         """Record a tool that needs no running, and its result."""
@@ -139,15 +150,21 @@ class ToolRuns:
 
     async def _run(self, run: Run, tool: Tool, context: ToolContext) -> None:
         try:
-            result = await run_tool(tool, run.use, context)
-        except Exception:  # noqa: BLE001 - the border of a tool: whatever is wrong with it, the conversation goes on
-            get_logger().exception("tool_failed", tool=tool.name, type=tool.type)
-            result = ToolResult(FAILED, successful=False)
+            result = await self._result(run, tool, context)
+            self._finish(run, result, is_news=speaks_after(tool, result))
+            if isinstance(result.effect, SwapsAgent) and isinstance(result.effect.successor, OwnServer):
+                await result.effect.successor.run(self._outbox)
         except anyio.get_cancelled_exc_class():
             # The task ends here either way, with its call. Raised further, the error would keep the call in memory, as
             # in the session's guard.
             return
-        self._finish(run, result, is_news=speaks_after(tool, result))
+
+    async def _result(self, run: Run, tool: Tool, context: ToolContext) -> ToolResult:
+        try:
+            return await run_tool(tool, run.use, context)
+        except Exception:  # noqa: BLE001 - the border of a tool: whatever is wrong with it, the conversation goes on
+            get_logger().exception("tool_failed", tool=tool.name, type=tool.type)
+            return ToolResult(FAILED, successful=False)
 
     def _finish(self, run: Run, result: ToolResult, *, is_news: bool) -> None:
         for part in result.used:
@@ -159,10 +176,15 @@ class ToolRuns:
         if is_news:
             self._unshown.add(run.use.id)
         if isinstance(result.effect, SwapsAgent):
-            self._successor = result.effect.successor
+            self._replace_successor(result.effect.successor)
         run.result = result
         run.done.set()
         self._on_result()
+
+    def _replace_successor(self, successor: Successor | OwnServer) -> None:
+        if isinstance(self._successor, OwnServer):
+            self._successor.let_go()
+        self._successor = successor
 
 
 def speaks_after(tool: Tool, result: ToolResult) -> bool:

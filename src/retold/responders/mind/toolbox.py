@@ -4,14 +4,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import anyio
+
 from retold.domain.dialogue import ModelRequest, SystemText, ToolUse
 from retold.domain.llm_tools import SpokenTool, Tool
+from retold.errors import ModelFailed
+from retold.ports import Traffic
 from retold.responders.mind.asking import Answer, ask
 from retold.responders.mind.tool_runs import Kit, Run, ToolRuns, speaks_after
 from retold.responders.mind.turn import Turn
-from retold.responders.tools.result import Effect, ToolResult
+from retold.responders.tools.result import Effect, EndsCall, ToolResult
 
 UNKNOWN: Final = "There is no tool {name} here. The tools are: {names}."
+BRIDGE_S: Final = 2.0
+"""So long the model may take over its words while a tool runs once the tool has given its result."""
 MEANWHILE: Final = (
     "You are using the tool {name} right now; its result is not there yet. Say one short sentence to the caller that"
     " bridges the wait, and nothing else.{wish}"
@@ -40,12 +46,12 @@ class Toolbox:
     async def use(self, turn: Turn, answer: Answer, request: ModelRequest) -> Used:
         """Use the tools of an answer to `request`; returns when all have given a result, which the turn then has.
 
-        Cancelling leaves the tools running. Raises ModelFailed.
+        Cancelling leaves the tools running.
         """
         turn.pause()
         tools = [self.tools.get(use.name) for use in answer.tool_uses]
         runs = [self._start(turn, tool, use) for tool, use in zip(tools, answer.tool_uses, strict=True)]
-        said = answer.text + await self._speak_meanwhile(turn, tools, answer, request)
+        said = answer.text + await self._speak_meanwhile(turn, tools, answer, request, runs)
         for run in runs:
             await run.done.wait()
         results = [run.result for run in runs if run.result is not None]  # all have one by now
@@ -63,7 +69,7 @@ class Toolbox:
         return self.runs.settle(use, ToolResult(missing, successful=False))
 
     async def _speak_meanwhile(
-        self, turn: Turn, tools: Sequence[Tool | None], answer: Answer, request: ModelRequest
+        self, turn: Turn, tools: Sequence[Tool | None], answer: Answer, request: ModelRequest, runs: Sequence[Run]
     ) -> str:
         """Say what bridges the wait, once for all tools; gives what was said."""
         speaking = [tool for tool in tools if isinstance(tool, SpokenTool) and tool.speak_during_execution]
@@ -76,12 +82,29 @@ class Toolbox:
         wish = self._message(speaking[0])
         notice = MEANWHILE.format(name=speaking[0].name, wish=f" What to say: {wish}" if wish else "")
         bridging = replace(request, messages=(*request.messages, SystemText(notice)), tools=(), must_use=None)
-        spoken = await ask(self.kit.model, bridging, turn)
+        spoken = len(turn.spoken)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_cut_short, runs, tasks.cancel_scope)
+            try:
+                await ask(self.kit.model, bridging, turn)
+            except ModelFailed as failure:
+                # The wait is silent then. A caller who were asked to say it again would have the tool used twice.
+                turn.outbox.put(Traffic("note", f"nothing to bridge the wait for {speaking[0].name}: {failure}"))
+            tasks.cancel_scope.cancel()
         turn.pause()
-        return spoken.text
+        return turn.spoken[spoken:]
 
     def _message(self, tool: SpokenTool) -> str:
         return self.fill(tool.execution_message_description or "").strip()
+
+
+async def _cut_short(runs: Sequence[Run], bridging: anyio.CancelScope) -> None:
+    """End what bridges the wait some time after the wait is over; words before the end of a call are a farewell."""
+    for run in runs:
+        await run.done.wait()
+    if not any(run.result is not None and isinstance(run.result.effect, EndsCall) for run in runs):
+        await anyio.sleep(BRIDGE_S)
+        bridging.cancel()
 
 
 def _is_static(tool: SpokenTool) -> bool:

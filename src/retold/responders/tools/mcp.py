@@ -1,5 +1,6 @@
 """The tool `mcp`: a tool of an MCP server that the agent names."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import anyio
@@ -7,12 +8,17 @@ import structlog
 
 from retold.domain.dialogue import ToolUse
 from retold.domain.json_paths import values_at
+from retold.domain.llm import Mcp
 from retold.domain.llm_tools import McpTool
-from retold.domain.mcp import McpAnswer, address_of, server_named
+from retold.domain.mcp import McpAnswer, McpToolInfo, address_of, server_named
+from retold.domain.variables import Variables
 from retold.errors import AddressRefused, ConnectFailed
 from retold.responders.tools.context import ToolContext
+from retold.responders.tools.mcp_sessions import ConnectMcp, McpSessions
 from retold.responders.tools.result import ToolResult
 
+DESCRIBING_S: Final = 3.0
+"""How long the agent may wait for what a server says of its tools; without it the model gives what it can."""
 _NO_OBJECT: Final = "The arguments are no JSON object. Use the tool again with arguments that are one."
 _NO_SERVER: Final = "This agent has no MCP server {name}. Go on without the tool."
 _REFUSED: Final = "This tool's address may not be reached from this server. Go on without the tool."
@@ -45,6 +51,23 @@ async def run(tool: McpTool, use: ToolUse, context: ToolContext) -> ToolResult:
         _warn(context, use, error)
         return ToolResult(_UNREACHED.format(error=f"{server.timeout_ms / 1000:g} s are over"), successful=False)
     return _told(tool, answer)
+
+
+async def described(
+    tool: McpTool, mcps: Sequence[Mcp], connect: ConnectMcp | None, sessions: McpSessions, variables: Variables
+) -> McpToolInfo | None:
+    """What the tool's server says of it, where the agent does not say what it takes; None when that is not known."""
+    server = server_named(mcps, tool.mcp_id)
+    if tool.input_schema or server is None or connect is None:
+        return None
+    address = address_of(server, variables)
+    try:
+        with anyio.fail_after(min(DESCRIBING_S, server.timeout_ms / 1000)):
+            return (await sessions.tools(connect, address)).get(tool.name)
+    except (AddressRefused, ConnectFailed, TimeoutError) as error:
+        log.warning("mcp_tools_not_described", server=server.name, tool=tool.name, error=str(error) or "too late")
+        sessions.forgo_tools(address)
+        return None
 
 
 def _told(tool: McpTool, answer: McpAnswer) -> ToolResult:

@@ -4,17 +4,18 @@
 first use --> [ a task of the call's holds the session open ] --> call ends: said goodbye to, for a second at most
 other uses ------^                    '-- fails: forgotten; the next use opens another
 ```
+What a server says of its tools is asked once and holds for the call.
 A session is held by a task of its own, because the client's own tasks must end in the task that they began in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import anyio
 from anyio.abc import TaskGroup
 
-from retold.domain.mcp import McpAddress, McpAnswer
+from retold.domain.mcp import McpAddress, McpAnswer, McpToolInfo
 from retold.errors import AddressRefused, ConnectFailed, SessionOver
 
 GOODBYE_S: Final = 1.0
@@ -24,6 +25,10 @@ GOODBYE_S: Final = 1.0
 class McpServer(Protocol):
     """A server in an open session: retold.outbound.mcp.McpServer, or a test's."""
 
+    async def tools(self) -> list[McpToolInfo]:
+        """All tools it describes. Raises ConnectFailed, SessionOver."""
+        ...
+
     async def call(self, name: str, arguments: Mapping[str, Any]) -> McpAnswer:
         """Use a tool; that it failed is an answer. Raises ConnectFailed, SessionOver."""
         ...
@@ -31,6 +36,7 @@ class McpServer(Protocol):
 
 ConnectMcp = Callable[[McpAddress], AbstractAsyncContextManager[McpServer]]
 """Opens a session, within the deadline around it. Raises AddressRefused, ConnectFailed."""
+Given = TypeVar("Given")
 
 
 class McpSessions:
@@ -39,6 +45,7 @@ class McpSessions:
     def __init__(self) -> None:
         self._tasks: TaskGroup | None = None
         self._open: dict[McpAddress, _Session] = {}
+        self._described: dict[McpAddress, Mapping[str, McpToolInfo]] = {}
 
     def attach(self, tasks: TaskGroup) -> None:
         """Hold sessions open in this task group, until it is cancelled."""
@@ -51,21 +58,37 @@ class McpSessions:
 
         Raises AddressRefused, ConnectFailed.
         """
+        return await self._ask(connect, address, lambda server: server.call(name, arguments))
+
+    async def tools(self, connect: ConnectMcp, address: McpAddress) -> Mapping[str, McpToolInfo]:
+        """The server's tools by name, within the deadline around it. Raises AddressRefused, ConnectFailed."""
+        if address not in self._described:
+            tools = await self._ask(connect, address, lambda server: server.tools())
+            self._described[address] = {tool.name: tool for tool in tools}
+        return self._described[address]
+
+    def forgo_tools(self, address: McpAddress) -> None:
+        """Do not ask this server again for its tools: that it does not say what they are has cost time enough."""
+        self._described[address] = {}
+
+    async def _ask(
+        self, connect: ConnectMcp, address: McpAddress, ask: Callable[[McpServer], Awaitable[Given]]
+    ) -> Given:
         known = address in self._open
         try:
-            return await self._call(connect, address, name, arguments)
+            return await self._ask_once(connect, address, ask)
         except SessionOver:
             if not known:
                 raise
             # It was not done, so it may be asked again.
-            return await self._call(connect, address, name, arguments)
+            return await self._ask_once(connect, address, ask)
 
-    async def _call(
-        self, connect: ConnectMcp, address: McpAddress, name: str, arguments: Mapping[str, Any]
-    ) -> McpAnswer:
+    async def _ask_once(
+        self, connect: ConnectMcp, address: McpAddress, ask: Callable[[McpServer], Awaitable[Given]]
+    ) -> Given:
         session = self._session(connect, address)
         try:
-            return await (await session.server()).call(name, arguments)
+            return await ask(await session.server())
         except (AddressRefused, ConnectFailed):
             if self._open.get(address) is session:
                 del self._open[address]

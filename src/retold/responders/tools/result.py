@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from retold.domain.dialogue import UsagePart
 from retold.responders.mind.brain import Successor
+from retold.responders.mind.own_server import OwnServer
 
 MAX_CONTENT_CHARS = 15_000
 """Of a tool's result, what the model is shown and the record keeps (Retell's limit)."""
@@ -21,7 +22,7 @@ class EndsCall:
 class SwapsAgent:
     """Another agent is to go on with the call."""
 
-    successor: Successor
+    successor: Successor | OwnServer
 
 
 Effect = EndsCall | SwapsAgent
