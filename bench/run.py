@@ -35,6 +35,7 @@ BENCHES = {
     "startup": 120,
     "hostile": 1800,
     "forbidden": 120,
+    "webhooks": 3_600,
     "transcript": 60,
     "speech": 600,
     "million": 10_800,

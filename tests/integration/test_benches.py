@@ -24,11 +24,7 @@ for the slot to which the end of speech is told."""
 
 @pytest.mark.timeout(280)
 def test_each_bench_runs_and_gives_sane_figures(tmp_path: Path) -> None:
-    results = tmp_path / "results.json"
-    command = [sys.executable, "bench/run.py", "--quick", "--results", str(results), *BENCHES]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=270, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    told: dict[str, Any] = json.loads(results.read_bytes())
+    told = _told(tmp_path, BENCHES)
     assert told["machine"]["cores"] >= 1
     assert set(told["benches"]) == set(BENCHES)
     for result in told["benches"].values():
@@ -40,6 +36,22 @@ def test_each_bench_runs_and_gives_sane_figures(tmp_path: Path) -> None:
     assert right >= 95, told["benches"]["heard_truth"]
     assert _figures(told, "leaks")["tasks left"] == 0
     assert _figures(told, "leaks")["files in the spool"] == 0
+
+
+@pytest.mark.timeout(280)
+def test_the_bench_of_webhooks_runs_and_nothing_is_lost(tmp_path: Path) -> None:
+    figures = _figures(_told(tmp_path, ("webhooks",)), "webhooks")
+    assert [value for name, value in figures.items() if name.endswith("lost")] == [0]
+    assert figures["timeouts measured"] > 0
+
+
+def _told(folder: Path, benches: tuple[str, ...]) -> dict[str, Any]:
+    """What the benches write down."""
+    results = folder / "results.json"
+    command = [sys.executable, "bench/run.py", "--quick", "--results", str(results), *benches]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=270, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return json.loads(results.read_bytes())
 
 
 def _figures(told: dict[str, Any], bench: str) -> dict[str, float]:

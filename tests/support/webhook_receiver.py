@@ -1,9 +1,10 @@
 """A receiver of webhooks that behaves as the path of its address says: well, badly, or differently each time.
 
-`/ok`, `/status/500`, `/fail/3` (500 three times for each event, then 204), `/hang`, `/trickle` (one byte a second),
-`/reset`, `/redirect`, `/gone`, `/busy/2` (429 with `Retry-After: 2` once for each event), `/huge`, `/short` (less body
-than announced), `/long` (more than announced) and `/flap` (all of these by turns, then 204). What follows is only a
-name: `/ok/customer-7`. An https address of its port fails in the handshake.
+`/ok`, `/status/500`, `/hang`, `/trickle` (one byte a second), `/reset`, `/redirect`, `/gone`, `/busy/2` (429 with
+`Retry-After: 2`), `/huge`, `/short` (less body than announced), `/long` (more than announced) and `/flap` (all of these
+by turns, every second delivery is taken). A number before it says for how many deliveries of each event it is so, and
+all further ones are taken: `/3/hang`. What follows is only a name: `/ok/customer-7`. An https address of its port fails
+in the handshake.
 """
 
 import asyncio
@@ -25,18 +26,7 @@ _TLS_HANDSHAKE = 0x16
 _HUGE_BYTES = 1 << 30
 _PIECE = bytes(65_536)
 _REDIRECT = ["Location: /ok"]
-FLAPS = (
-    "/status/500",
-    "/hang",
-    "/trickle",
-    "/reset",
-    "/redirect",
-    "/busy/1",
-    "/huge",
-    "/short",
-    "/long",
-    "/status/503",
-)
+FLAPS = ("status/500", "hang", "trickle", "reset", "redirect", "busy/1", "huge", "short", "long", "status/503")
 """What `/flap` does by turns."""
 
 
@@ -51,6 +41,8 @@ class Received:
     wall_ms: int
     until_ms: float | None = None
     """When this end was done with it, or saw the other end leave."""
+    behaviour: str = ""
+    """What was done to it."""
 
     @property
     def event_id(self) -> str:
@@ -78,11 +70,15 @@ class WebhookReceiver:
     flaps: tuple[str, ...] = FLAPS
     is_kept: bool = True
     """Whether deliveries are kept whole; the counts always are."""
+    watch: Callable[[Received], None] | None = None
+    """Told each delivery as it begins."""
     deliveries: list[Received] = field(default_factory=list[Received])
     counts: Counter[str] = field(default_factory=Counter[str])
     """Deliveries of each event id."""
     taken: set[str] = field(default_factory=set[str])
     """Events that were answered 2xx."""
+    lasted_ms: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    """For each behaviour, from when a delivery was read until its end."""
     most_at_once: Counter[str] = field(default_factory=Counter[str])
     """For each event id, and for each path, how many were being delivered at the same time."""
     _at_once: Counter[str] = field(default_factory=Counter[str])
@@ -113,6 +109,8 @@ class WebhookReceiver:
         async with self._heard:
             if self.is_kept:
                 self.deliveries.append(received)
+            if self.watch is not None:
+                self.watch(received)
             self.counts[received.event_id] += 1
             for name in (received.event_id, received.path):
                 self._at_once[name] += 1
@@ -123,6 +121,7 @@ class WebhookReceiver:
         """It is over."""
         async with self._heard:
             received.until_ms = self.clock.monotonic_ms()
+            self.lasted_ms.setdefault(received.behaviour, []).append(received.until_ms - received.at_ms)
             for name in (received.event_id, received.path):
                 self._at_once[name] -= 1
             if is_taken:
@@ -131,21 +130,15 @@ class WebhookReceiver:
 
     def behaviour(self, received: Received) -> str:
         """What is done to this delivery: a path without the name that may follow."""
-        name, _, rest = received.path.strip("/").partition("/")
-        argument = rest.partition("/")[0]
-        count = self.counts[received.event_id]
-        match name:
-            case "fail":
-                return "/status/500" if count <= int(argument) else "/ok"
-            case "busy":
-                return f"/busy/{argument}" if count == 1 else "/ok"
-            case "flap":
-                self._flapped += 1
-                return self.flaps[self._flapped % len(self.flaps)] if self._flapped % 2 else "/ok"
-            case "status":
-                return f"/status/{argument}"
-            case _:
-                return f"/{name}"
+        times, _, rest = received.path.strip("/").partition("/")
+        if not times.isdigit():
+            times, rest = "", received.path.strip("/")
+        if times and self.counts[received.event_id] > int(times):
+            return "ok"
+        if rest.partition("/")[0] != "flap":
+            return rest
+        self._flapped += 1
+        return self.flaps[self._flapped // 2 % len(self.flaps)] if self._flapped % 2 else "ok"
 
 
 @asynccontextmanager
@@ -190,16 +183,17 @@ async def _attend(receiver: WebhookReceiver, reader: asyncio.StreamReader, write
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     received = Received(head[0].split(" ")[1], headers, body, receiver.clock.monotonic_ms(), receiver.clock.wall_ms())
     await receiver.note(received)
+    received.behaviour = receiver.behaviour(received)
     is_taken = False
     try:
-        is_taken = await _behave(receiver.behaviour(received), reader, writer)
+        is_taken = await _behave(received.behaviour, reader, writer)
     finally:
         await receiver.note_end(received, is_taken=is_taken)
 
 
 async def _behave(behaviour: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
     """Answer as the behaviour says; gives whether the event was taken."""
-    name, _, argument = behaviour.strip("/").partition("/")
+    name, argument, *_ = [*behaviour.split("/"), ""]
     behave: dict[str, Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]] = {
         "hang": _hang,
         "trickle": _trickle,
