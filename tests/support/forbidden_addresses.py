@@ -10,21 +10,35 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Any, Self, cast
 
 import anyio
 import httpx2
 from pydantic import ValidationError
 
+from retold.calls.consequences import Audience
+from retold.calls.deps import Deps
+from retold.calls.inbound import InboundCalls
 from retold.domain.call import Call
+from retold.domain.inbound_call import InboundCall
 from retold.domain.llm import Mcp
 from retold.domain.mcp import address_of
+from retold.domain.phone_number_request import NumberImport, import_number
 from retold.domain.variables import Variables
+from retold.domain.webhook_events import NO_WEBHOOK, Moment, OrgWebhook, target_of
+from retold.domain.webhook_events import Target as WebhookTarget
 from retold.errors import CallFailed, OutboundError
+from retold.ids import DEFAULT_ORG_ID, CallId, OrgId
+from retold.jobs.webhook_request import WebhookRequest
+from retold.jobs.webhooks import WebhookParts, Webhooks
 from retold.outbound import Outbound
 from retold.responders.custom_llm import CustomLlm
 from retold.settings import Settings
+from retold.storage.store import Store
+from retold.storage.webhook_claims import DueEvent
 from support.patience import PATIENCE_S
+from support.stored import make_agent, make_record
 from support.tool_calls import StillClock, tool_context, tool_of, tool_services, use_tool
 
 CORPUS = Path(__file__).parents[1] / "data" / "forbidden-addresses.txt"
@@ -169,6 +183,58 @@ async def _library_client(outbound: Outbound, form: str) -> None:
                 await client.post(form.replace("{s}", scheme), json={})
 
 
+async def _agent_webhook(outbound: Outbound, form: str) -> None:
+    await _as_webhook(outbound, _of_agent(form.replace("{s}", "http")), {})
+
+
+async def _agent_webhook_by_variable(outbound: Outbound, form: str) -> None:
+    await _as_webhook(outbound, _of_agent("{{address}}"), {"address": form.replace("{s}", "http")})
+    await _as_webhook(outbound, _of_agent("http://{{host}}"), {"host": form.partition("://")[2]})
+
+
+def _of_agent(url: str) -> WebhookTarget | None:
+    return target_of(make_agent(webhook_url=url), NO_WEBHOOK)
+
+
+async def _organisation_webhook(outbound: Outbound, form: str) -> None:
+    await _as_webhook(outbound, target_of(None, OrgWebhook(form.replace("{s}", "http"))), {})
+
+
+async def _as_webhook(outbound: Outbound, target: WebhookTarget | None, variables: dict[str, Any]) -> None:
+    """Let a call end, and send what follows from that."""
+    record = make_record(retell_llm_dynamic_variables=variables)
+    followed = Audience(target).follows(Moment.ENDED, record, 0).events
+    sender = Webhooks(
+        WebhookParts(
+            store=cast("Store", SimpleNamespace(webhooks=None)),
+            clock=StillClock(),
+            http=outbound,
+            whole=lambda _: None,
+            base_url=lambda: "",
+            kept_days=1,
+            dead_kept_days=1,
+        )
+    )
+    for event in followed * (2 if REBINDING in f"{target} {variables}" else 1):
+        due = DueEvent(1, event.event_id, "org", "call", event.event, event.endpoint, event.url, 10_000, 0, 0)
+        with suppress(OutboundError):
+            await sender._send(due, WebhookRequest({}, b"{}"))  # pyright: ignore[reportPrivateUsage] - without a store
+
+
+async def _inbound_webhook(outbound: Outbound, form: str) -> None:
+    keys = SimpleNamespace(webhook_secret=_no_secret)
+    deps = cast("Deps", SimpleNamespace(store=SimpleNamespace(keys=keys), clock=StillClock()))
+    call = InboundCall(CallId("call_1"), "+14157774444", "+14157775555")
+    body = {"phone_number": "+14157775555", "termination_uri": "t", "inbound_webhook_url": form.replace("{s}", "http")}
+    number = import_number(NumberImport.model_validate(body), 0)
+    # Asked as often as it fails, so that a name server may change its answer.
+    await InboundCalls(deps, outbound, pause_s=0).decide(DEFAULT_ORG_ID, number, call)
+
+
+async def _no_secret(_org: OrgId) -> str | None:
+    return None
+
+
 WAYS: Mapping[str, Callable[[Outbound, str], Awaitable[None]]] = {
     "llm_websocket_url": _llm_websocket,
     "llm_websocket_url by variable": _llm_websocket_by_variable,
@@ -176,6 +242,10 @@ WAYS: Mapping[str, Callable[[Outbound, str], Awaitable[None]]] = {
     "url of a tool by variable": _custom_tool_by_variable,
     "url of an MCP server": _mcp_server,
     "url of an MCP server by variable": _mcp_server_by_variable,
+    "webhook_url of an agent": _agent_webhook,
+    "webhook_url of an agent by variable": _agent_webhook_by_variable,
+    "webhook_url of an organisation": _organisation_webhook,
+    "inbound_webhook_url": _inbound_webhook,
     "a client that follows redirects": _library_client,
 }
 """On which an address goes out; each tries it in all forms that the field allows."""
