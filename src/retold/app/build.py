@@ -124,7 +124,7 @@ class App:
             self.context = ApiContext(deps, tasks, speech.state, self._outbound)
             self.asgi = self._application(self.context)
             webhooks = self._webhooks(archive)
-            self._start(tasks, archive, speech, webhooks)
+            await self._start(tasks, archive, speech, webhooks)
             try:
                 yield self
             finally:
@@ -135,7 +135,7 @@ class App:
                     archive.unstored.close()
                 tasks.cancel_scope.cancel()
 
-    def _start(self, tasks: TaskGroup, archive: Archive, speech: Speech, webhooks: Webhooks) -> None:
+    async def _start(self, tasks: TaskGroup, archive: Archive, speech: Speech, webhooks: Webhooks) -> None:
         """Begin all that goes on in the background."""
         tasks.start_soon(self.live.run)
         tasks.start_soon(keep_watch, archive, self.live)
@@ -144,7 +144,7 @@ class App:
         tasks.start_soon(Eraser(archive, self.live).keep_retention)
         tasks.start_soon(self._keep_house)
         tasks.start_soon(self._summarise)
-        tasks.start_soon(webhooks.run)
+        await tasks.start(webhooks.run)
 
     def _webhooks(self, archive: Archive) -> Webhooks:
         return Webhooks(

@@ -115,6 +115,7 @@ class Webhooks:
         try:
             await self._persist(self._store.release_former)
         except StorageBroken:
+            task_status.started()
             return
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._renew)
