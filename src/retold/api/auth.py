@@ -14,10 +14,12 @@ from starlette.requests import HTTPConnection
 from retold.api.context import context_of
 from retold.api.rate_limits import RateLimits, address_of
 from retold.domain.api_key import ApiKey
+from retold.domain.audit import Actor
 from retold.domain.scopes import scope_for
 from retold.errors import ApiError, Forbidden, Unauthorized
 from retold.ids import OrgId, hash_api_key
 from retold.settings import MAX_KEY_CHARS
+from retold.storage.audit import act_as
 
 _MESSAGE = "API key is missing or invalid."
 _FOUND = "retold.api_key"
@@ -42,6 +44,7 @@ async def key_of(request: HTTPConnection) -> ApiKey:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         found = await admit(request, secret.strip() if scheme.lower() == "bearer" else "")
         request.scope[_FOUND] = found
+        act_as(Actor("api_key", found.api_key_id, address_of(request)))
     return cast("ApiKey", found)
 
 

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from retold.api.auth import unguessable_address
 from retold.api.context import context_of
+from retold.api.rate_limits import address_of
 from retold.calls.deps import Deps
 from retold.errors import Forbidden, NoSuchFile
 from retold.ids import SIGNED_MARK
@@ -54,6 +55,9 @@ async def get_file(request: Request, token: str, name: str) -> Response:
         _check_signature(request, deps, f"/files/{token}/{name}")
     folder = deps.settings.data_dir / "files" / token
     path = anyio.Path(folder / name)
+    if request.method == "GET" and await anyio.Path(folder).is_dir():
+        # Before anything of it is sent, and before it is known to be there: who asks for what is gone asks in vain.
+        await deps.store.audit_log.note_reading(token, name, address_of(request))
     if await path.is_file():
         wanted = _range(request, (await path.stat()).st_size)
         response = FileResponse(path, media_type=_MEDIA_TYPES[name], headers=_HEADERS)

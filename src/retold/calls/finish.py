@@ -31,7 +31,7 @@ from retold.engine.timeline import AnyEvent, CallConnected, EndIntended
 from retold.engine.unanswered import with_unanswered
 from retold.ids import CallId, OrgId
 from retold.storage.disk import Disk
-from retold.storage.files import PUBLIC_LOG, folder_of, remove_files, write_log
+from retold.storage.files import PUBLIC_LOG, FileOwner, folder_of, remove_files, write_log, write_owner
 from retold.storage.recordings import MULTI_CHANNEL, RECORDING, Recording, encode
 from retold.storage.sealed_audio import SealedAudio
 from retold.storage.store import Store, with_call
@@ -246,6 +246,8 @@ async def _encode(recording: Recording, record: CallRecord, archive: Archive) ->
     target = folder_of(archive.data_dir, record.files_token)
     try:
         async with archive.encoders:
+            owner = FileOwner(record.org_id, record.call.call_id)
+            await asyncio.to_thread(write_owner, archive.data_dir, record.files_token, owner)
             await asyncio.to_thread(encode, recording, archive.spool, target, archive.disk, is_unwanted.is_set)
     except OSError as error:
         get_logger().error("recording_not_written", call_id=record.call.call_id, error=str(error))
@@ -259,6 +261,7 @@ async def _encode(recording: Recording, record: CallRecord, archive: Archive) ->
 
 def _write_log(events: Sequence[AnyEvent], start_wall_ms: int, record: CallRecord, archive: Archive) -> bool:
     try:
+        write_owner(archive.data_dir, record.files_token, FileOwner(record.org_id, record.call.call_id))
         write_log(public_log(events, start_wall_ms), archive.data_dir, record.files_token, archive.disk)
     except OSError as error:
         get_logger().error("public_log_not_written", call_id=record.call.call_id, error=str(error))

@@ -2,7 +2,7 @@
 
 import typer
 
-from retold.cli import backup, call, doctor, keys, privacy, serve, webhooks
+from retold.cli import audit, backup, call, doctor, keys, privacy, serve, webhooks
 
 app = typer.Typer(
     name="retold",
@@ -20,6 +20,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(keys.app, name="keys")
 app.add_typer(privacy.app, name="privacy")
+app.add_typer(audit.app, name="audit")
 app.add_typer(webhooks.app, name="webhooks")
 
 

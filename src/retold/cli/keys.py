@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from retold.cli.acting import acting_command
 from retold.cli.failure import fail
 from retold.cli.options import load_settings
 
 if TYPE_CHECKING:
     from retold.domain.api_key import ApiKey, NewKey
     from retold.storage.keys import Keys
+    from retold.storage.store import Store
 
 app = typer.Typer(help="Make, list, roll and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -106,6 +108,11 @@ def revoke(key_id: KeyArgument, org: OrgOption = DEFAULT_ORG, data_dir: DataDir 
 
 
 def _with_keys(data_dir: Path | None, work: "Callable[[Keys], Coroutine[Any, Any, Any]]") -> Any:
+    return with_store(data_dir, lambda store: work(store.keys))
+
+
+def with_store(data_dir: Path | None, work: "Callable[[Store], Coroutine[Any, Any, Any]]") -> Any:
+    """What comes of work on a data folder, whether or not a server runs on it; a refusal ends the command."""
     import anyio
 
     from retold.clock import SystemClock
@@ -124,7 +131,8 @@ def _with_keys(data_dir: Path | None, work: "Callable[[Keys], Coroutine[Any, Any
             master_key=revealed(settings.master_key),
         )
         try:
-            return await work(store.keys)
+            with acting_command():
+                return await work(store)
         finally:
             await store.close()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from retold.cli.acting import acting_command
 from retold.cli.failure import fail
 from retold.cli.keys import DEFAULT_ORG, AsJson, DataDir, OrgOption
 from retold.cli.options import load_settings
@@ -130,7 +131,8 @@ def _with_store(
             master_key=revealed(settings.master_key),
         )
         try:
-            return await work(store, settings)
+            with acting_command():
+                return await work(store, settings)
         finally:
             await store.close()
 

@@ -21,7 +21,7 @@ class Scope(StrEnum):
     WEB_CALLS = "web_calls"
     """Create and watch web calls: what a browser may be given."""
     ADMIN = "admin"
-    """See and manage the organisation's API keys."""
+    """See and manage the organisation's API keys, and read its audit log."""
 
 
 ALL_SCOPES = tuple(Scope)
@@ -38,7 +38,7 @@ def scope_for(method: str, path: str) -> Scope:
     name = next(dropwhile(lambda part: part in _VERSIONS, path.strip("/").split("/")), "")
     if name == "get-api-key-info":
         return Scope.READ
-    if "api-key" in name:
+    if "api-key" in name or name == "list-audit-log":
         return Scope.ADMIN
     if name == "erase-person":
         return Scope.CALLS

@@ -4,14 +4,17 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from retold.domain.agent import Agent, AgentTag, ResolvedAgent
+from retold.domain.audit import Act
 from retold.domain.response_engine import CustomLlm, engine_id
 from retold.domain.version_reference import LATEST, LATEST_PUBLISHED, unknown_agent
 from retold.errors import NotFound
 from retold.ids import OrgId
+from retold.storage.audit import note
 from retold.storage.resource_tables import agent, agent_tag
 from retold.storage.versions import VersionedRows
 
@@ -125,13 +128,20 @@ def put_tag(  # noqa: PLR0913 - a row has as many parts
     """Make a tag, or move it to another version."""
     values = {"version": version, "dynamic_variables": json.dumps(dict(dynamic_variables)), "assigned_ms": now_ms}
     is_same = _tag(org_id, agent_id, name)
+    before = _tag_as_told(connection, org_id, agent_id, name)
+    after = {name: {"version": version, "dynamic_variables": dict(dynamic_variables)}}
+    note(connection, org_id, Act.UPDATE if before else Act.CREATE, "agent_tag", agent_id, before=before, after=after)
     if connection.execute(update(agent_tag).where(is_same).values(values)).rowcount == 0:
         connection.execute(insert(agent_tag).values(org_id=org_id, agent_id=agent_id, tag=name, **values))
 
 
 def delete_tag(connection: Connection, org_id: OrgId, agent_id: str, name: str) -> bool:
     """Forget a tag; False when there is none."""
-    return connection.execute(delete(agent_tag).where(_tag(org_id, agent_id, name))).rowcount == 1
+    before = _tag_as_told(connection, org_id, agent_id, name)
+    if before:
+        connection.execute(delete(agent_tag).where(_tag(org_id, agent_id, name)))
+        note(connection, org_id, Act.DELETE, "agent_tag", agent_id, before=before)
+    return bool(before)
 
 
 def delete_agent(connection: Connection, org_id: OrgId, agent_id: str) -> bool:
@@ -144,6 +154,15 @@ def delete_agent(connection: Connection, org_id: OrgId, agent_id: str) -> bool:
 def reference_of_tag(tag: AgentTag) -> int | str:
     """The version that a tag means; one without a version means the latest."""
     return LATEST if tag.version is None else tag.version
+
+
+def _tag_as_told(connection: Connection, org_id: OrgId, agent_id: str, name: str) -> dict[str, Any]:
+    """A tag as the audit log tells of it, nothing when there is none."""
+    wanted = select(agent_tag.c.version, agent_tag.c.dynamic_variables).where(_tag(org_id, agent_id, name))
+    row = connection.execute(wanted).one_or_none()
+    if row is None:
+        return {}
+    return {name: {"version": row.version, "dynamic_variables": json.loads(row.dynamic_variables)}}
 
 
 def _tag(org_id: OrgId, agent_id: str, name: str) -> ColumnElement[bool]:

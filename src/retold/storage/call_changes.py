@@ -4,8 +4,11 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
+from retold.domain.audit import Act
 from retold.domain.call import CallRecord
+from retold.ids import OrgId
 from retold.storage.access_tables import idempotency
+from retold.storage.audit import note
 from retold.storage.call_rows import rows_of
 from retold.storage.call_tables import call_tombstone
 from retold.storage.call_writes import remove_call, replace_call, stored_record
@@ -44,6 +47,7 @@ def delete_call(
     record = stored_record(connection, org_id, call_id)
     if record is None:
         return None
+    note(connection, OrgId(org_id), Act.DELETE, "call", call_id)
     for table in tables_beside_calls():
         connection.execute(delete(table).where(table.c.call_id == call_id))
     place = remove_call(connection, call_id)

@@ -30,6 +30,7 @@ from structlog.stdlib import get_logger
 
 from retold.clock import Clock
 from retold.errors import StorageAway, StorageBroken, StorageError, StorageFull
+from retold.storage.audit import by_whom
 from retold.storage.backend import READERS, Backend
 from retold.storage.disk import BALLAST_BYTES, Ballast, Disk, StorageHealth
 from retold.storage.effect import with_note
@@ -149,7 +150,8 @@ class Database:
         what `work` raises, or StorageError.
         """
         with with_note(work) as noted:
-            job = Job(noted, is_essential, self._loop.create_future(), is_erasing, is_of_calls)
+            work_of_caller = by_whom(noted, self._clock.wall_ms())
+            job = Job(work_of_caller, is_essential, self._loop.create_future(), is_erasing, is_of_calls)
             return cast("T", await self._done(job))
 
     def append(self, entry: Entry) -> int | None:

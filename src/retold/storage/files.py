@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from retold.crash import crash_point
 from retold.storage.disk import Disk
@@ -12,6 +13,7 @@ from retold.storage.recordings import MULTI_CHANNEL, RECORDING
 PUBLIC_LOG = "public_log.txt"
 FILE_NAMES = (RECORDING, MULTI_CHANNEL, PUBLIC_LOG)
 """What may be asked for."""
+_OWNER = "owner.txt"
 
 
 def folder_of(data_dir: Path, files_token: str) -> Path:
@@ -48,7 +50,30 @@ def write_log(lines: Iterable[str], data_dir: Path, files_token: str, disk: Disk
 def stored_sizes(data_dir: Path, files_token: str) -> list[int]:
     """The bytes of each file of a call. Blocks. Raises OSError."""
     folder = folder_of(data_dir, files_token)
-    return [path.stat().st_size for path in folder.iterdir()] if folder.is_dir() else []
+    return [path.stat().st_size for path in folder.iterdir() if path.name != _OWNER] if folder.is_dir() else []
+
+
+class FileOwner(NamedTuple):
+    """Whose call files are of."""
+
+    org_id: str
+    call_id: str
+
+
+def write_owner(data_dir: Path, files_token: str, owner: FileOwner) -> None:
+    """Note beside the files whose they are: their address does not tell. Blocks. Raises OSError."""
+    folder = folder_of(data_dir, files_token)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / _OWNER).write_text(f"{owner.org_id} {owner.call_id}\n")
+
+
+def read_owner(data_dir: Path, files_token: str) -> FileOwner | None:
+    """Whose call files are of; None when it was not noted, or a power cut took it. Blocks."""
+    try:
+        org_id, call_id = (folder_of(data_dir, files_token) / _OWNER).read_text().split()
+    except (OSError, ValueError):
+        return None
+    return FileOwner(org_id, call_id)
 
 
 def remove_files(data_dir: Path, files_token: str) -> None:

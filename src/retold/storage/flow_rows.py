@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 
+import orjson
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
+from retold.domain.audit import Act
 from retold.domain.flow import Flow, SharedComponent
 from retold.domain.flow_check import shared_ids
 from retold.domain.version_reference import LATEST, unknown
 from retold.errors import NotFound
 from retold.ids import OrgId
+from retold.storage.audit import note
 from retold.storage.near import near_id
 from retold.storage.resource_tables import conversation_flow, flow_component, flow_component_use
 from retold.storage.versions import VersionedRows
@@ -45,6 +48,8 @@ def save_component(connection: Connection, org_id: OrgId, one: SharedComponent) 
     component_id = one.conversation_flow_component_id
     values = {"user_modified_timestamp": one.user_modified_timestamp, "body": one.stored()}
     is_same = _is_component(org_id, component_id)
+    before = connection.scalar(select(flow_component.c.body).where(is_same))
+    _note_component(connection, org_id, component_id, before, one.stored())
     if connection.execute(update(flow_component).where(is_same).values(values)).rowcount == 0:
         names = {"org_id": org_id, "conversation_flow_component_id": component_id}
         connection.execute(insert(flow_component).values(**names, **values))
@@ -69,7 +74,10 @@ def find_component(connection: Connection, org_id: OrgId, component_id: str) -> 
 
 def delete_component(connection: Connection, org_id: OrgId, component_id: str) -> None:
     """Forget a shared component and what it names."""
-    connection.execute(delete(flow_component).where(_is_component(org_id, component_id)))
+    is_it = _is_component(org_id, component_id)
+    before = connection.scalar(select(flow_component.c.body).where(is_it))
+    _note_component(connection, org_id, component_id, before, None)
+    connection.execute(delete(flow_component).where(is_it))
     connection.execute(delete(flow_component_use).where(_of_user(org_id, component_id)))
 
 
@@ -133,6 +141,15 @@ def _note_uses(connection: Connection, org_id: OrgId, user_id: str, version: int
     for component_id in sorted(component_ids):
         names = {"conversation_flow_component_id": component_id, "user_id": user_id, "version": version}
         connection.execute(insert(flow_component_use).values(org_id=org_id, **names))
+
+
+def _note_component(
+    connection: Connection, org_id: OrgId, component_id: str, before: str | None, after: str | None
+) -> None:
+    """Have the audit log tell what became of a component."""
+    act = Act.CREATE if before is None else Act.DELETE if after is None else Act.UPDATE
+    bodies = {"before": orjson.loads(before or "{}"), "after": orjson.loads(after or "{}")}
+    note(connection, org_id, act, "flow_component", component_id, **bodies)
 
 
 def _is_component(org_id: OrgId, component_id: str) -> ColumnElement[bool]:

@@ -8,15 +8,19 @@ from sqlalchemy import Connection, Row, Select, bindparam, insert, select, updat
 
 from retold.clock import Clock
 from retold.domain.api_key import ApiKey, KeyChanges, NewKey
+from retold.domain.audit import Act
 from retold.domain.scopes import ALL_SCOPES, Scope
 from retold.errors import Conflict
 from retold.ids import KeyId, OrgId, hash_api_key, new_key_id, shown_prefix
+from retold.storage.audit import note
 from retold.storage.database import Database
 from retold.storage.key_cache import MAX_KEYS, KeyCache
 from retold.storage.master_key import MasterKey
 from retold.storage.tables import api_key, org
 
 MAX_LISTED = 1_000
+_TYPE = "api_key"
+"""What the audit log calls them."""
 
 
 class Keys:
@@ -47,6 +51,7 @@ class Keys:
             if sealed is not None:
                 connection.execute(update(api_key).where(api_key.c.org_id == org_id).values(sealed_secret=None))
             _insert(connection, made, secret, sealed)
+            note(connection, org_id, Act.CREATE, _TYPE, made.api_key_id, after=made.wire())
 
         await self._database.write(work)
         self._remember(made, secret)
@@ -74,6 +79,7 @@ class Keys:
             connection.execute(update(api_key).where(api_key.c.key_id == key_id).values(expires_ms=ends_ms))
             made = old.model_copy(update={**fresh, "last_used_timestamp": None})
             _insert(connection, made, secret, sealed if old.is_webhook_key else None)
+            note(connection, org_id, Act.ROLL, _TYPE, key_id, before=old.wire(), after=made.wire())
             return made
 
         made = await self._changed(key_id, await self._database.write(work))
@@ -91,6 +97,7 @@ class Keys:
                 return None
             after = changes.applied_to(before)
             connection.execute(update(api_key).where(api_key.c.key_id == key_id).values(_changeable(after)))
+            note(connection, org_id, Act.UPDATE, _TYPE, key_id, before=before.wire(), after=after.wire())
             return after
 
         return await self._changed(key_id, await self._database.write(work))
@@ -102,7 +109,14 @@ class Keys:
             .where(api_key.c.org_id == org_id, api_key.c.key_id == key_id, api_key.c.revoked_ms.is_(None))
             .values(revoked_ms=self._clock.wall_ms(), sealed_secret=None)
         )
-        is_revoked = await self._database.write(lambda connection: connection.execute(change).rowcount == 1)
+
+        def work(connection: Connection) -> bool:
+            is_revoked = connection.execute(change).rowcount == 1
+            if is_revoked:
+                note(connection, org_id, Act.REVOKE, _TYPE, key_id)
+            return is_revoked
+
+        is_revoked = await self._database.write(work)
         self._cache.outdate(key_id)
         return is_revoked
 

@@ -6,12 +6,14 @@ from typing import Any
 import anyio.to_thread
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
+from retold.domain.audit import Act
 from retold.domain.page import Page, PageQuery
 from retold.domain.phone_number import PhoneNumber
 from retold.domain.version_reference import parse_version, unknown
 from retold.errors import InvalidRequest, NotFound, PreconditionFailed
 from retold.ids import OrgId
 from retold.storage.agent_rows import resolve_agent
+from retold.storage.audit import note
 from retold.storage.database import Database
 from retold.storage.master_key import MasterKey
 from retold.storage.near import near_id
@@ -40,6 +42,7 @@ class NumberStore:
             _check(connection, org_id, one)
             names = {"org_id": org_id, "phone_number": one.phone_number}
             connection.execute(insert(phone_number).values(**names, **_values(one), sealed_password=sealed))
+            _note(connection, org_id, None, one, is_password_set=sealed is not None)
 
         await self._database.write(work)
 
@@ -54,8 +57,10 @@ class NumberStore:
         sealed = await self._sealed(org_id, number, password)
 
         def work(connection: Connection) -> PhoneNumber:
-            changed = change(_found(connection, org_id, number))
+            before = _found(connection, org_id, number)
+            changed = change(before)
             _check(connection, org_id, changed)
+            _note(connection, org_id, before, changed, is_password_set=sealed is not None)
             values = _values(changed) | ({} if sealed is None else {"sealed_password": sealed})
             connection.execute(update(phone_number).where(_is(org_id, number)).values(values))
             return changed
@@ -74,7 +79,7 @@ class NumberStore:
         """Forget a number. Raises NotFound."""
 
         def work(connection: Connection) -> None:
-            _found(connection, org_id, number)
+            _note(connection, org_id, _found(connection, org_id, number), None)
             connection.execute(delete(phone_number).where(_is(org_id, number)))
 
         await self._database.write(work)
@@ -96,8 +101,9 @@ def unbind_agent(connection: Connection, org_id: OrgId, agent_id: str, now_ms: i
     """Have no number name this agent any more; gives the numbers that did."""
     bound = _bound(connection, org_id, agent_id)
     for one in bound:
-        changed = _values(one.without_agent(agent_id, now_ms))
-        connection.execute(update(phone_number).where(_is(org_id, one.phone_number)).values(changed))
+        changed = one.without_agent(agent_id, now_ms)
+        connection.execute(update(phone_number).where(_is(org_id, one.phone_number)).values(_values(changed)))
+        _note(connection, org_id, one, changed)
     return [one.phone_number for one in bound]
 
 
@@ -163,6 +169,23 @@ def _check(connection: Connection, org_id: OrgId, one: PhoneNumber) -> None:
             field="fallback_number",
             fix="use a number without one",
         )
+
+
+def _note(
+    connection: Connection,
+    org_id: OrgId,
+    before: PhoneNumber | None,
+    after: PhoneNumber | None,
+    *,
+    is_password_set: bool = False,
+) -> None:
+    """Have the audit log tell what became of a number; of its password, that it was set."""
+    act = Act.CREATE if before is None else Act.DELETE if after is None else Act.UPDATE
+    old, new = ({} if one is None else one.model_dump(mode="json", exclude_none=True) for one in (before, after))
+    if is_password_set:
+        new["password"] = True
+    number = old.get("phone_number") or new["phone_number"]
+    note(connection, org_id, act, "phone_number", number, before=old, after=new)
 
 
 def _values(one: PhoneNumber) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, select, update
 
 from retold.clock import Clock
 from retold.crash import crash_point
+from retold.domain.audit import Act
 from retold.domain.call import CallRecord
 from retold.domain.call_query import CallQuery
 from retold.domain.consequences import NO_CONSEQUENCES, Consequences
@@ -20,6 +21,8 @@ from retold.errors import StorageError
 from retold.ids import CallId, OrgId
 from retold.storage import call_changes
 from retold.storage.agents import AgentStore
+from retold.storage.audit import note
+from retold.storage.audit_log import AuditLog
 from retold.storage.backend import Backend
 from retold.storage.call_json import CallJson, StoredCall, call_json, list_json, record_of
 from retold.storage.call_pages import WHOLE, CallPageJson, CallShape, find_page, stored_calls
@@ -66,6 +69,7 @@ class Store:
         self.components = ComponentStore(database)
         self.numbers = NumberStore(database, sealing)
         self.summaries = Summaries(database)
+        self.audit_log = AuditLog(database, clock, data_dir)
         self.webhooks = WebhookStore(database, self.owners, clock)
         self.webhook_log = WebhookLog(database, self.webhooks, clock, self.links)
 
@@ -152,6 +156,8 @@ class Store:
 
         def work(connection: Connection) -> CallRecord | None:
             changed = call_changes.change_call(connection, org_id, call_id, change, redact)
+            if changed is not None and is_erasing:
+                note(connection, org_id, Act.ERASE, "call", call_id)
             if changed is not None and follows is not None:
                 self._rows_of(changed, follows(changed)).write(connection)
             return changed

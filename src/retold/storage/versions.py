@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, delete, func, insert, select, update
 
+from retold.domain.audit import Act
 from retold.domain.version_reference import LATEST, LATEST_PUBLISHED
 from retold.ids import OrgId
+from retold.storage.audit import note
 from retold.storage.near import near_id
 
 
@@ -66,6 +69,8 @@ class VersionedRows:
     ) -> None:
         """Keep one version, in place of what was kept of it."""
         is_same = self.of(org_id, resource_id) & (self.table.c.version == version)
+        before = connection.scalar(select(self.table.c.body).where(is_same))
+        self._note(connection, org_id, resource_id, version, before, values["body"])
         if connection.execute(update(self.table).where(is_same).values(values)).rowcount == 0:
             names = {"org_id": org_id, self.resource_id.name: resource_id, "version": version}
             connection.execute(insert(self.table).values(**names, **values, highest_version=version))
@@ -73,7 +78,10 @@ class VersionedRows:
     def delete_version(self, connection: Connection, org_id: OrgId, resource_id: str, version: int) -> bool:
         """Forget one version and remember that its number was given; False when it is not there."""
         is_of = self.of(org_id, resource_id)
+        before = connection.scalar(select(self.table.c.body).where(is_of, self.table.c.version == version))
         gone = connection.execute(delete(self.table).where(is_of, self.table.c.version == version)).rowcount
+        if before is not None:
+            self._note(connection, org_id, resource_id, version, before, None)
         highest = self.table.c.highest_version
         # All that are left are written, so that another server that forgets one of them now has to look again.
         remembered = case((highest < version, version), else_=highest)
@@ -82,4 +90,16 @@ class VersionedRows:
 
     def delete(self, connection: Connection, org_id: OrgId, resource_id: str) -> bool:
         """Forget all versions; False when there is none."""
-        return connection.execute(delete(self.table).where(self.of(org_id, resource_id))).rowcount > 0
+        is_of = self.of(org_id, resource_id)
+        versions = list(connection.scalars(select(self.table.c.version).where(is_of).order_by(self.table.c.version)))
+        if not versions:
+            return False
+        connection.execute(delete(self.table).where(is_of))
+        note(connection, org_id, Act.DELETE, self.table.name, resource_id, before={"versions": versions})
+        return True
+
+    def _note(self, connection: Connection, org_id: OrgId, resource_id: str, version: int, *bodies: str | None) -> None:
+        """Have the audit log tell what became of a version, of which one body is None where there was or is none."""
+        before, after = ({f"version {version}": None if body is None else orjson.loads(body)} for body in bodies)
+        act = Act.CREATE if bodies[0] is None else Act.DELETE if bodies[1] is None else Act.UPDATE
+        note(connection, org_id, act, self.table.name, resource_id, before=before, after=after)

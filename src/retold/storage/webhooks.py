@@ -19,9 +19,11 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from retold.clock import Clock
 from retold.crash import crash_point
+from retold.domain.audit import Act
 from retold.domain.webhook_events import OrgWebhook
 from retold.domain.webhook_schedule import GIVEN_UP_MS
 from retold.ids import OrgId
+from retold.storage.audit import note
 from retold.storage.claims import Claims
 from retold.storage.database import Database
 from retold.storage.owners import Owners
@@ -107,8 +109,14 @@ class WebhookStore:
         """Set the webhook of an organisation. Raises StorageError."""
         events = None if webhook.events is None else orjson.dumps(list(webhook.events)).decode()
         values = {"webhook_url": webhook.url, "webhook_events": events, "webhook_timeout_ms": webhook.timeout_ms}
-        change = update(org).where(org.c.org_id == org_id).values(values)
-        await self._database.write(lambda connection: connection.execute(change))
+        mine = org.c.org_id == org_id
+
+        def work(connection: Connection) -> None:
+            before = connection.execute(select(*(org.c[name] for name in values)).where(mine)).mappings().first()
+            connection.execute(update(org).where(mine).values(values))
+            note(connection, org_id, Act.UPDATE, "organisation", org_id, before=dict(before or {}), after=values)
+
+        await self._database.write(work)
 
     # --- delivery ---
 

@@ -37,7 +37,7 @@ _BLOCK_BYTES: Final = 1024 * 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _NAME: Final = re.compile(
     r"retold-backup\.json|retold\.db|master\.key|SHA256SUMS|spool/[A-Za-z0-9_]{1,64}\.(caller|agent)\.pcm"
-    r"|files/[0-9a-f]{32}/[A-Za-z0-9_][A-Za-z0-9_.]{0,99}"
+    r"|files/[0-9a-z]{32}/[A-Za-z0-9_][A-Za-z0-9_.]{0,99}"
 )
 """All that may stand in a backup: a file that somebody else has made names nothing outside the folder."""
 
