@@ -152,7 +152,7 @@ class App:
                 store=self.store,
                 clock=self._clock,
                 http=self._outbound,
-                whole=archive.unstored.get,
+                whole=lambda call_id: archive.unstored.get(call_id) or self.live.told(call_id),
                 base_url=lambda: (self.settings.public_url or self._own_url).rstrip("/"),
                 kept_days=self.settings.webhooks.kept_days,
                 dead_kept_days=self.settings.webhooks.dead_kept_days,

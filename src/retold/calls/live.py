@@ -68,6 +68,8 @@ class LiveCall:
     """Set when the call is written down and gone from here."""
     course: Course | None = None
     """Set when the call is connected."""
+    told: CallRecord | None = None
+    """The call as it was last announced in mid-call, with what may not be stored."""
     changing: anyio.Lock = field(default_factory=anyio.Lock)
     """Held by who changes the record; once the conversation is over nobody may."""
     _session: Steerable | None = None
@@ -145,6 +147,11 @@ class LiveCalls:
     def find(self, call_id: str) -> LiveCall | None:
         """The running call, None when nobody has joined it or it is over."""
         return self._live.get(call_id)
+
+    def told(self, call_id: str) -> CallRecord | None:
+        """A running call as it was last announced, with what may not be stored; None when it was not."""
+        live = self._live.get(call_id)
+        return None if live is None else live.told
 
     def knows(self, call_id: str) -> bool:
         """Whether the call is running here, or waited for."""

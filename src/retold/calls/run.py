@@ -7,13 +7,14 @@ from structlog.contextvars import bound_contextvars
 from structlog.stdlib import get_logger
 
 from retold.calls.call_agent import CallAgent, call_agent
-from retold.calls.consequences import audience_of
+from retold.calls.consequences import Audience, audience_of
 from retold.calls.deps import CallParts, Deps, Session
 from retold.calls.engines import NextAgent
 from retold.calls.finish import end_unjoined, finish
 from retold.calls.live import RETRY_MS, Course, LiveCall
 from retold.calls.next_agent import next_agent
 from retold.calls.speech_of import language_of, voice_of
+from retold.calls.transcript_events import announced
 from retold.clock import CallClock
 from retold.crash import crash_point
 from retold.domain.call import CallRecord
@@ -62,7 +63,7 @@ async def run_call(record: CallRecord, transport: Transport, deps: Deps) -> Call
         if not is_started:
             await _close(transport, "the call is over")
             return await deps.store.find_call(None, CallId(record.call.call_id)) or record
-        return await _converse(Conversation(started, who, live, clock, deps))
+        return await _converse(Conversation(started, who, live, clock, deps), audience)
 
 
 class Conversation:
@@ -79,7 +80,8 @@ class Conversation:
         self.deps = deps
         self.timeline = Timeline(deps.store.journal(call_id), stores_sensitive_data=is_kept)
         self.tape = (deps.recorder.tape if is_kept else deps.recorder.sealed_tape)(call_id)
-        live.record, live.course = record, Course(clock, self.timeline, self.tape)
+        self.course = Course(clock, self.timeline, self.tape)
+        live.record, live.course = record, self.course
 
     @property
     def record(self) -> CallRecord:
@@ -96,7 +98,7 @@ class Conversation:
         return next((event.reason for event in self.timeline if isinstance(event, EndIntended)), None)
 
 
-async def _converse(one: Conversation) -> CallRecord:
+async def _converse(one: Conversation, audience: Audience) -> CallRecord:
     one.timeline.append(
         CallConnected(at_ms=0.0, wall_ms=one.clock.started_wall_ms, sample_rate=one.live.transport.sample_rate)
     )
@@ -105,7 +107,8 @@ async def _converse(one: Conversation) -> CallRecord:
     try:
         session = await _prepare(one)
         if session is not None:
-            await session.run()
+            async with announced(one.live, one.course, audience, one.deps.store):
+                await session.run()
     except Exception as error:  # noqa: BLE001 - the border of a call: whatever it was ends this call and no other
         if not isinstance(error, RetoldError):
             get_logger().exception("call_failed")

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert
 from retold.domain.consequences import Consequences, NewEvent
 from retold.storage.driver import run
 from retold.storage.packed import packed
+from retold.storage.webhook_claims import TRANSCRIPT_UPDATED, supersede
 from retold.storage.webhook_tables import webhook_event
 
 _LEVEL: Final = 1
@@ -24,6 +25,9 @@ class ConsequenceRows:
 
     def write(self, connection: Connection) -> None:
         """Insert all of it."""
+        for event in self.events:
+            if event["event"] == TRANSCRIPT_UPDATED:
+                supersede(connection, event)
         if self.events:
             run(connection, _INSERT_EVENT, self.events)
 

@@ -287,6 +287,21 @@ class Store:
         self._ring(consequences)
         return is_finished
 
+    async def tell_of_call(self, record: CallRecord, consequences: Consequences) -> None:
+        """Write what follows from a moment that changes nothing of a call; nothing for a call that is over or deleted.
+
+        Raises StorageError.
+        """
+        following = await anyio.to_thread.run_sync(self._rows_of, record, consequences)
+        is_going_on = select(call.c.row_id).where(call.c.call_id == record.call.call_id, IS_UNFINISHED)
+
+        def work(connection: Connection) -> None:
+            if connection.scalar(is_going_on) is not None:
+                following.write(connection)
+
+        await self._database.write(work, is_of_calls=True)
+        self._ring(consequences)
+
     def _ring(self, consequences: Consequences) -> None:
         if consequences.events:
             self.webhooks.ring()

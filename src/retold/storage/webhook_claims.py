@@ -12,6 +12,8 @@ from retold.storage.webhook_tables import webhook_endpoint, webhook_event
 
 CANDIDATES: Final = 200
 """Events that are looked at together; more are due than are ever sent at once."""
+TRANSCRIPT_UPDATED: Final = "transcript_updated"
+"""Of these, only the newest of a call is worth sending."""
 PENDING: Final = webhook_event.c.state == "pending"
 _EARLIER: Final = webhook_event.alias("earlier")
 
@@ -72,6 +74,22 @@ def chosen(waiting: Waiting, room: int) -> list[DueEvent]:
             left[event.endpoint] = at_endpoint - 1
             found.append(event)
     return found
+
+
+def supersede(connection: Connection, newer: Mapping[str, Any]) -> None:
+    """Forget the transcripts of a call that a newer one makes pointless, but for one that is under way."""
+    mine = webhook_event.c
+    older = (mine.call_id == newer["call_id"]) & (mine.event == TRANSCRIPT_UPDATED) & PENDING & mine.leased_by.is_(None)
+    connection.execute(delete(webhook_event).where(older))
+
+
+def is_superseded(connection: Connection, event: DueEvent) -> bool:
+    """Whether an event that failed need not be tried again, as a newer transcript of its call is there."""
+    if event.event != TRANSCRIPT_UPDATED:
+        return False
+    mine = webhook_event.c
+    newer = (mine.call_id == event.call_id) & (mine.event == TRANSCRIPT_UPDATED) & (mine.row_id > event.row_id)
+    return connection.scalar(select(mine.row_id).where(newer).limit(1)) is not None
 
 
 def drop(connection: Connection, which: ColumnElement[bool], now_ms: int) -> None:

@@ -28,7 +28,17 @@ from retold.storage.claims import Claims
 from retold.storage.database import Database
 from retold.storage.owners import Owners
 from retold.storage.tables import org
-from retold.storage.webhook_claims import CANDIDATES, PENDING, DueEvent, chosen, disable, drop, look, note_failure
+from retold.storage.webhook_claims import (
+    CANDIDATES,
+    PENDING,
+    DueEvent,
+    chosen,
+    disable,
+    drop,
+    is_superseded,
+    look,
+    note_failure,
+)
 from retold.storage.webhook_tables import webhook_attempt, webhook_endpoint, webhook_event
 
 T = TypeVar("T")
@@ -177,7 +187,13 @@ class WebhookStore:
         """
         now_ms = self._clock.wall_ms()
         later = {"due_ms": due_ms} if due_ms is not None else {"state": "dead", "settled_ms": now_ms}
-        await self._note(event, attempt, later, lambda connection: note_failure(connection, event, now_ms))
+
+        def follow(connection: Connection) -> None:
+            note_failure(connection, event, now_ms)
+            if is_superseded(connection, event):
+                drop(connection, webhook_event.c.row_id == event.row_id, now_ms)
+
+        await self._note(event, attempt, later, follow)
 
     async def gone(self, event: DueEvent, attempt: Attempt) -> None:
         """Write down that an endpoint wants nothing any more, and drop all that waits for it. Raises StorageError."""
