@@ -15,6 +15,7 @@ from retold.app.listen import bind
 from retold.cli.finding import Finding
 from retold.cli.language_model import check_language_model
 from retold.cli.sandbox import check_sandbox
+from retold.cli.webhook_checks import check_webhooks
 from retold.clock import SystemClock
 from retold.errors import StorageError
 from retold.providers.models import local_models
@@ -44,6 +45,7 @@ def examine(settings: Settings) -> list[Finding]:
         check_clock(SystemClock().wall_ms() / 1000),
         check_rights(settings.data_dir),
         check_disk(settings.data_dir, settings.min_free_disk_mb),
+        *check_webhooks(settings),
     ]
 
 
