@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Coroutine
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard, get_args
 
 import anyio.to_thread
 from fastapi import Depends, Request, Response
@@ -34,14 +34,19 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, given a request that knows its body."""
         handle = super().get_route_handler()
-        model = None if self.body_field is None else self.body_field.field_info.annotation
+        annotation = None if self.body_field is None else self.body_field.field_info.annotation
+        models = [one for one in (annotation, *get_args(annotation)) if _is_model(one)]
 
         async def handle_parsed(request: Request) -> Response:
-            if isinstance(model, type) and issubclass(model, BaseModel):
+            for model in models:
                 await made(model)
             return await once(_ParsedRequest(request.scope, request.receive), handle)
 
         return handle_parsed
+
+
+def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 async def made(model: type[BaseModel]) -> None:

@@ -15,7 +15,8 @@ Interval = Literal["hour", "day", "week", "month"]
 class StatisticsRequest(BaseModel):
     """Which calls, by the filters of list-calls v3, and into which stretches of time they are cut; null is absent."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # What checks the filters is large, and made when the first statistics are asked for.
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     filter_criteria: CallFilter = CallFilter()
     interval: Interval | None = None
