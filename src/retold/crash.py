@@ -22,6 +22,7 @@ CRASH_POINTS = (
     "tape_synced",
     "session_over",
     "finish_begun",
+    "call_scrubbed",
     "finish_folded",
     "recording_half_written",
     "recording_before_rename",

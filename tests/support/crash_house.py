@@ -146,6 +146,7 @@ class CrashHouse:
                 "response_engine": {"type": "custom-llm", "llm_websocket_url": self.llm.url},
                 "voice_id": "default",
                 "responsiveness": 1,
+                "pii_config": {"mode": "post_call", "categories": ["credit_card"]},
             }
             made = await client.post("/create-agent", json=body)
             assert made.status_code == 201, made.text

@@ -6,6 +6,13 @@ from pathlib import Path
 from typing import Any
 
 TERMINAL = {"ended", "error", "not_connected"}
+RECORDINGS = {
+    "recording_url": 1,
+    "recording_multi_channel_url": 2,
+    "scrubbed_recording_url": 1,
+    "scrubbed_recording_multi_channel_url": 2,
+}
+"""The fields of the call object that name recordings, and how many channels these have."""
 _ERRORS = {"concurrency_limit_reached", "registered_call_timeout"}
 
 
@@ -28,7 +35,7 @@ def check_call(call: dict[str, Any]) -> None:
 
 def check_files(data_dir: Path, call: dict[str, Any]) -> None:
     """The files a finished call names are there, whole, and as long as the call; no scrap of a file lies about."""
-    for field, channels in (("recording_url", 1), ("recording_multi_channel_url", 2)):
+    for field, channels in RECORDINGS.items():
         if field not in call:
             continue
         token, name = call[field].rsplit("/", 2)[1:]

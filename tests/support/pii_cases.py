@@ -12,7 +12,7 @@ from retold.domain.pii.talk import Turn
 from retold.domain.pii.word_sets import words
 
 CASES: Final = Path(__file__).resolve().parents[1] / "data" / "pii-cases.txt"
-BY_PATTERN: Final = tuple(one for one in CATEGORIES if one not in {"person_name", "address"})
+BY_PATTERN: Final[tuple[PiiCategory, ...]] = tuple(one for one in CATEGORIES if one not in {"person_name", "address"})
 _MARKED: Final = re.compile(r"\{(\w+):([^}]*)\}")
 _WORD: Final = re.compile(r"[^\W_]+")
 _LEFT: Final = words("the of in on and uh um dash capital a")

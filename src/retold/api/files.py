@@ -26,6 +26,8 @@ _TOKEN: Final = re.compile(rf"[{SIGNED_MARK}0-9a-f][0-9a-f]{{31}}")
 _MEDIA_TYPES: Final = {
     "recording.wav": "audio/wav",
     "recording_multi_channel.wav": "audio/wav",
+    "scrubbed_recording.wav": "audio/wav",
+    "scrubbed_recording_multi_channel.wav": "audio/wav",
     "public_log.txt": "text/plain; charset=utf-8",
 }
 _CONTENT: Final[dict[str, Any]] = {kind.partition(";")[0]: {} for kind in _MEDIA_TYPES.values()}

@@ -10,6 +10,7 @@ from retold.calls.deps import Deps
 from retold.domain.agent import Agent, ResolvedAgent
 from retold.domain.call import Call, CallAudio, CallRecord
 from retold.domain.call_request import AgentOverride, CallRequest
+from retold.domain.pii.categories import CATEGORIES, PiiCategory
 from retold.errors import InvalidRequest, StorageError, Unavailable
 from retold.ids import CallId, OrgId, new_access_token, new_call_id, new_path_token
 from retold.ports import Voices
@@ -110,6 +111,7 @@ def _record(deps: Deps, org_id: OrgId, agent: Agent, details: CallDetails, *, jo
         org_id=org_id,
         created_wall_ms=created_wall_ms,
         join_deadline_wall_ms=created_wall_ms + join_ms,
+        pii_categories=_pii_categories(agent),
         files_token=new_path_token(is_signed=agent.opt_in_signed_url),
         signed_url_expiration_ms=agent.signed_url_expiration_ms if agent.opt_in_signed_url else None,
         data_storage_retention_days=agent.data_storage_retention_days,
@@ -138,6 +140,12 @@ def _call(agent: Agent, details: CallDetails) -> Call:
         opt_in_signed_url=agent.opt_in_signed_url,
         opt_out_sensitive_data_storage=bool(agent.opt_out_sensitive_data_storage),
     )
+
+
+def _pii_categories(agent: Agent) -> tuple[PiiCategory, ...] | None:
+    """In the order of the API, each once; None when nothing is to be scrubbed."""
+    wanted = agent.pii_config.categories if agent.pii_config else []
+    return tuple(category for category in CATEGORIES if category in wanted) or None
 
 
 def _as_phone_call(record: CallRecord, *, direction: Literal["inbound", "outbound"]) -> CallRecord:

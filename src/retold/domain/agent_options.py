@@ -7,6 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from retold.domain.pii.categories import PiiCategory
+
 
 class RequestModel(BaseModel):
     """What a client sends: types are taken as they are, unknown fields are dropped.
@@ -226,24 +228,7 @@ class PiiConfig(RequestModel):
     """Which personal data is redacted after the call."""
 
     mode: Literal["post_call"]
-    categories: list[
-        Literal[
-            "person_name",
-            "address",
-            "email",
-            "phone_number",
-            "ssn",
-            "passport",
-            "driver_license",
-            "credit_card",
-            "bank_account",
-            "password",
-            "pin",
-            "medical_id",
-            "date_of_birth",
-            "customer_account_number",
-        ]
-    ]
+    categories: list[PiiCategory]
 
 
 class Guardrails(RequestModel):

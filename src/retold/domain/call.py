@@ -17,6 +17,7 @@ from retold.domain.call_parts import (
     TelephonyIdentifier,
 )
 from retold.domain.latency import CallLatency, LatencyStats
+from retold.domain.pii.categories import PiiCategory
 from retold.domain.reasons import CallStatus, DisconnectionReason
 
 TranscriptJson = list[dict[str, Any]]
@@ -170,6 +171,8 @@ class CallRecord(BaseModel):
     """Made by register-call or register-phone-call: not joined in time means registered_call_timeout."""
     is_dialled_by_us: bool = False
     """Made by create-phone-call: nobody can join it."""
+    pii_categories: tuple[PiiCategory, ...] | None = None
+    """What is left out of the scrubbed copies; None when there are to be none."""
     files_token: str
     """Random, in the paths of the call's files; marked when these are served with a signature only."""
     signed_url_expiration_ms: int | None = None

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from retold.crash import crash_point
 from retold.storage.disk import Disk
 from retold.storage.packed import gzipped
-from retold.storage.recordings import MULTI_CHANNEL, RECORDING
+from retold.storage.recordings import MULTI_CHANNEL, RECORDING, SCRUBBED, SCRUBBED_MULTI_CHANNEL
 
 PUBLIC_LOG = "public_log.txt"
-FILE_NAMES = (RECORDING, MULTI_CHANNEL, PUBLIC_LOG)
+FILE_NAMES = (RECORDING, MULTI_CHANNEL, SCRUBBED, SCRUBBED_MULTI_CHANNEL, PUBLIC_LOG)
 """What may be asked for."""
 _OWNER = "owner.txt"
 

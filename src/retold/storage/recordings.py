@@ -1,7 +1,9 @@
-"""Encodes the spool of a call into its two recordings, in chunks and idempotently."""
+"""Encodes the spool of a call into its recordings, in chunks and idempotently."""
 
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,6 +11,7 @@ from typing import Self
 from retold.audio.pcm import BYTES_PER_SAMPLE, interleave, mix
 from retold.audio.wav import HEADER_BYTES, wav_header
 from retold.crash import crash_point
+from retold.domain.pii.transcript import MutedByRole
 from retold.storage.disk import Disk
 from retold.storage.tape import CHANNELS, spool_path
 
@@ -16,6 +19,10 @@ RECORDING = "recording.wav"
 """Both parties mixed, mono s16le."""
 MULTI_CHANNEL = "recording_multi_channel.wav"
 """Caller left, agent right, s16le."""
+SCRUBBED = "scrubbed_recording.wav"
+"""As `RECORDING`, and silent wherever personal data was said."""
+SCRUBBED_MULTI_CHANNEL = "scrubbed_recording_multi_channel.wav"
+"""As `MULTI_CHANNEL`, and silent on the channel of who said personal data."""
 CHUNK_SAMPLES = 8_000
 """Encoded at a time. Larger pieces are no faster by much, and leave holes in the memory of a server of short calls."""
 _MAX_DATA_BYTES = 0xFFFFFFFF - HEADER_BYTES
@@ -28,6 +35,8 @@ class Recording:
     call_id: str
     sample_rate: int
     duration_ms: int
+    muted: MutedByRole | None = None
+    """What the scrubbed recordings leave out; None when there are none to be."""
 
     @property
     def samples(self) -> int:
@@ -38,34 +47,78 @@ class Recording:
 def encode(
     recording: Recording, spool: Path, target: Path, disk: Disk, is_unwanted: Callable[[], bool] = lambda: False
 ) -> None:
-    """Write both recordings into the folder `target`, each under another name until it is whole and synced.
+    """Write the recordings into the folder `target`, each under another name until it is whole and synced.
 
     A repetition gives the same bytes; two at once for one call would spoil each other. Blocks, until `is_unwanted`
     says that nobody waits any more: then nothing is left behind. Memory does not grow with the call. Raises OSError.
     """
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
-    caller, agent = (_open_or_none(spool_path(spool, recording.call_id, channel)) for channel in CHANNELS)
-    try:
-        with _Output(target / RECORDING, disk) as mono, _Output(target / MULTI_CHANNEL, disk) as stereo:
-            data_bytes = recording.samples * BYTES_PER_SAMPLE
-            mono.write(wav_header(data_bytes, recording.sample_rate, 1))
-            stereo.write(wav_header(2 * data_bytes, recording.sample_rate, 2))
-            for start in range(0, recording.samples, CHUNK_SAMPLES):
-                if is_unwanted():
-                    return
-                count = min(CHUNK_SAMPLES, recording.samples - start)
-                left, right = _read(caller, start, count), _read(agent, start, count)
-                mono.write(mix(left, right))
-                stereo.write(interleave(left, right))
-                crash_point("recording_half_written")
-            crash_point("recording_before_rename")
-            mono.finish()
+    tracks = tracks_of(recording)
+    with ExitStack() as stack:
+        caller, agent = (_opened(stack, spool_path(spool, recording.call_id, channel)) for channel in CHANNELS)
+        outputs = [stack.enter_context(_Output(target / track.name, disk)) for track in tracks]
+        for track, output in zip(tracks, outputs, strict=True):
+            data_bytes = recording.samples * track.channels * BYTES_PER_SAMPLE
+            output.write(wav_header(data_bytes, recording.sample_rate, track.channels))
+        for start in range(0, recording.samples, CHUNK_SAMPLES):
+            if is_unwanted():
+                return
+            count = min(CHUNK_SAMPLES, recording.samples - start)
+            left, right = _read(caller, start, count), _read(agent, start, count)
+            for track, output in zip(tracks, outputs, strict=True):
+                output.write(track.of(left, right, start))
+            crash_point("recording_half_written")
+        crash_point("recording_before_rename")
+        for output in outputs:
+            output.finish()
             crash_point("recording_first_renamed")
-            stereo.finish()
-    finally:
-        for fd in (caller, agent):
-            if fd is not None:
-                os.close(fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One recording: how it is made of the two channels."""
+
+    name: str
+    channels: int
+    left: Sequence[range] = ()
+    """The samples in which the caller is silenced."""
+    right: Sequence[range] = ()
+
+    def of(self, left: bytes, right: bytes, start: int) -> bytes:
+        """The samples from `start` on, of the caller's and the agent's."""
+        join = mix if self.channels == 1 else interleave
+        return join(_silenced(left, start, self.left), _silenced(right, start, self.right))
+
+
+def tracks_of(recording: Recording) -> list[Track]:
+    """The recordings that a call has: two, and two more when there are scrubbed ones."""
+    tracks = [Track(RECORDING, 1), Track(MULTI_CHANNEL, 2)]
+    if recording.muted is None:
+        return tracks
+    left, right = (
+        [
+            range(int(start_ms * recording.sample_rate / 1000), math.ceil(end_ms * recording.sample_rate / 1000))
+            for start_ms, end_ms in recording.muted[role]
+        ]
+        for role in ("user", "agent")
+    )
+    # Who speaks at the same time can be heard repeating it: in the mixed recording nobody is.
+    both = [*left, *right]
+    return [*tracks, Track(SCRUBBED, 1, both, both), Track(SCRUBBED_MULTI_CHANNEL, 2, left, right)]
+
+
+def _silenced(pcm: bytes, start: int, ranges: Sequence[range]) -> bytes:
+    """The samples from `start` on, with zeros in these ranges."""
+    stop = start + len(pcm) // BYTES_PER_SAMPLE
+    inside = [one for one in ranges if one.start < stop and one.stop > start]
+    if not inside:
+        return pcm
+    silent = bytearray(pcm)
+    for one in inside:
+        first = (max(one.start, start) - start) * BYTES_PER_SAMPLE
+        last = (min(one.stop, stop) - start) * BYTES_PER_SAMPLE
+        silent[first:last] = bytes(last - first)
+    return bytes(silent)
 
 
 class _Output:
@@ -94,11 +147,13 @@ class _Output:
         self._disk.replace(self._partial, self._target)
 
 
-def _open_or_none(path: Path) -> int | None:
+def _opened(stack: ExitStack, path: Path) -> int | None:
     try:
-        return os.open(path, os.O_RDONLY)
+        fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
+    stack.callback(os.close, fd)
+    return fd
 
 
 def _read(fd: int | None, start: int, count: int) -> bytes:

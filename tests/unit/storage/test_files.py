@@ -37,6 +37,8 @@ def test_every_file_has_its_place(tmp_path: Path) -> None:
     assert [stored_path(tmp_path, "t1", name).name for name in FILE_NAMES] == [
         "recording.wav",
         "recording_multi_channel.wav",
+        "scrubbed_recording.wav",
+        "scrubbed_recording_multi_channel.wav",
         "public_log.txt.gz",
     ]
 

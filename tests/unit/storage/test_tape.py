@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retold.audio.wav import HEADER_BYTES
+from retold.domain.pii.transcript import Muted, MutedByRole
 from retold.storage.disk import Disk
-from retold.storage.recordings import MULTI_CHANNEL, RECORDING, Recording, encode
+from retold.storage.recordings import MULTI_CHANNEL, RECORDING, SCRUBBED, SCRUBBED_MULTI_CHANNEL, Recording, encode
 from retold.storage.tape import MAX_PENDING_BYTES, Recorder, SpoolTape, spool_path, spooled_samples
 from support.stored import FaultyDisk
 
@@ -150,3 +151,33 @@ async def test_the_recorder_writes_by_itself_and_a_closed_tape_is_whole(tmp_path
     other.write_agent(0, b"\x01\x00" * 10)
     await recorder.close()
     assert spooled_samples(recorder.folder, "call_2") == 10
+
+
+def scrubbed_recordings(folder: Path, muted: MutedByRole) -> tuple[np.ndarray, np.ndarray]:
+    """Both scrubbed recordings of three seconds in which the caller sounds at 1000 and the agent at 300."""
+    tape = make_tape(folder / "spool")
+    tape.write_caller(0, np.full(3 * RATE, 1000, dtype="<i2").tobytes())
+    tape.write_agent(0, np.full(3 * RATE, 300, dtype="<i2").tobytes())
+    tape.flush(Disk(), is_last=True)
+    encode(Recording(CALL, RATE, 3_000, muted), folder / "spool", folder / "files", Disk())
+    mono = np.frombuffer((folder / "files" / SCRUBBED).read_bytes()[HEADER_BYTES:], dtype="<i2")
+    both = np.frombuffer((folder / "files" / SCRUBBED_MULTI_CHANNEL).read_bytes()[HEADER_BYTES:], dtype="<i2")
+    return mono, both.reshape(-1, 2)
+
+
+def test_who_said_it_is_muted_and_in_the_mix_both_are(tmp_path: Path) -> None:
+    # The first stretch reaches over the end of a chunk, the last one over the end of the call.
+    muted: MutedByRole = {"user": (Muted(900.0, 1100.0), Muted(2900.0, 9000.0)), "agent": (Muted(0.0, 0.4),)}
+    mono, both = scrubbed_recordings(tmp_path, muted)
+    caller, agent = np.full(3 * RATE, 1000), np.full(3 * RATE, 300)
+    caller[900 * 8 : 1100 * 8] = caller[2900 * 8 :] = 0
+    agent[:4] = 0
+    assert (both[:, 0] == caller).all()
+    assert (both[:, 1] == agent).all()
+    assert (mono == np.where((caller == 0) | (agent == 0), 0, 1300)).all()
+
+
+def test_a_call_without_personal_data_has_its_scrubbed_recordings_too(tmp_path: Path) -> None:
+    mono, both = scrubbed_recordings(tmp_path, {"user": (), "agent": ()})
+    assert (mono == 1300).all()
+    assert (both == [1000, 300]).all()

@@ -1,31 +1,45 @@
 """A call's transcript and other texts without personal data, and when the words that are missing were heard."""
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple, assert_never
 
 import msgspec
 
-from retold.domain.pii.categories import PiiCategory, Span, with_marks
+from retold.domain.call import TranscriptJson
+from retold.domain.pii.categories import CATEGORIES, PiiCategory, Span, mark_of, with_marks
 from retold.domain.pii.find import find_in_turns
 from retold.domain.pii.name_list import NameList
 from retold.domain.pii.scrub import JsonValues
 from retold.domain.pii.talk import Turn
-from retold.domain.transcript import Injected, ToolCallInvocation, ToolCallResult, TranscriptItem, Utterance, Word
+from retold.domain.transcript import (
+    Injected,
+    NodeTransition,
+    ToolCallInvocation,
+    ToolCallResult,
+    TranscriptItem,
+    Utterance,
+    Word,
+)
 
 Role = Literal["agent", "user"]
 GUARD_MS: Final = 40.0
 """What is muted before and after the words themselves: recognition is not exact to the millisecond."""
+_MARK: Final = re.compile("|".join(re.escape(mark_of(category)) for category in CATEGORIES))
 
 
-@dataclass(frozen=True, slots=True)
-class Muted:
+class Muted(NamedTuple):
     """A stretch of a recording, in milliseconds of the call."""
 
     start_ms: float
     end_ms: float
+
+
+MutedByRole = Mapping[Role, tuple[Muted, ...]]
+"""By who spoke: in order, without overlaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +49,46 @@ class ScrubbedCall:
     items: tuple[TranscriptItem, ...]
     texts: tuple[str, ...]
     """The further texts, in the order they were given."""
-    muted: Mapping[Role, tuple[Muted, ...]]
-    """By who spoke: in order, without overlaps."""
 
 
 def scrub_call(
     items: Sequence[TranscriptItem],
     categories: Collection[PiiCategory],
-    *,
     texts: Sequence[str] = (),
+    *,
     names: NameList | None = None,
 ) -> ScrubbedCall:
     """All that was said and what tools were told, searched as one conversation; `texts` are JSON or plain."""
-    spoken = [_text_of(item) for item in items if isinstance(item, Utterance)]
-    turns = [Turn(item.role, text) for item, text in zip(_utterances(items), spoken, strict=True)]
+    turns = [Turn(item.role, _text_of(item)) for item in _utterances(items)]
     values = [JsonValues(text) for text in [*_written(items), *texts]]
     spans = find_in_turns([*turns, *(turn for value in values for turn in value.turns)], categories, names=names)
     of_turns, of_values = iter(spans[: len(turns)]), iter(spans[len(turns) :])
-    scrubbed_values = iter([value.scrubbed([next(of_values) for _ in value.turns]) for value in values])
-    muted: dict[Role, list[Muted]] = {"agent": [], "user": []}
+    told = iter([value.scrubbed([next(of_values) for _ in value.turns]) for value in values])
     scrubbed: list[TranscriptItem] = []
     for item in items:
         match item:
             case Utterance():
-                utterance, ranges = _scrubbed(item, next(of_turns))
-                muted[item.role] += ranges
-                scrubbed.append(utterance)
+                scrubbed.append(_scrubbed(item, next(of_turns)))
             case ToolCallInvocation():
-                scrubbed.append(msgspec.structs.replace(item, arguments=next(scrubbed_values)))
+                scrubbed.append(msgspec.structs.replace(item, arguments=next(told)))
             case ToolCallResult() | Injected():
-                scrubbed.append(msgspec.structs.replace(item, content=next(scrubbed_values)))
-            case _:
+                scrubbed.append(msgspec.structs.replace(item, content=next(told)))
+            case NodeTransition():
                 scrubbed.append(item)
-    merged: dict[Role, tuple[Muted, ...]] = {"agent": _merged(muted["agent"]), "user": _merged(muted["user"])}
-    return ScrubbedCall(tuple(scrubbed), tuple(scrubbed_values), merged)
+            case _:
+                assert_never(item)
+    return ScrubbedCall(tuple(scrubbed), tuple(told))
+
+
+def muted_in(scrubbed: TranscriptJson) -> MutedByRole:
+    """When the words that marks stand for were heard, with a guard; `scrubbed` is a transcript as the API shows it."""
+    muted: dict[Role, list[Muted]] = {"agent": [], "user": []}
+    for item in scrubbed:
+        for word in item.get("words", ()):
+            if _MARK.search(word["word"]):
+                start_ms, end_ms = word["start"] * 1000 - GUARD_MS, word["end"] * 1000 + GUARD_MS
+                muted["agent" if item["role"] == "agent" else "user"].append(Muted(max(0.0, start_ms), end_ms))
+    return {role: _merged(ranges) for role, ranges in muted.items()}
 
 
 def _utterances(items: Sequence[TranscriptItem]) -> list[Utterance]:
@@ -84,8 +104,10 @@ def _written(items: Sequence[TranscriptItem]) -> list[str]:
                 texts.append(arguments)
             case ToolCallResult(content=content) | Injected(content=content):
                 texts.append(content)
-            case _:
+            case Utterance() | NodeTransition():
                 pass
+            case _:
+                assert_never(item)
     return texts
 
 
@@ -102,16 +124,15 @@ class _Hidden:
     spans: list[Span]
 
 
-def _scrubbed(utterance: Utterance, spans: Sequence[Span]) -> tuple[Utterance, list[Muted]]:
+def _scrubbed(utterance: Utterance, spans: Sequence[Span]) -> Utterance:
     """Words with personal data become one word, from the start of the first to the end of the last."""
     if not spans:
-        return utterance, []
+        return utterance
     words = utterance.words
     if not words:
-        return msgspec.structs.replace(utterance, content=with_marks(utterance.content, spans)), []
+        return msgspec.structs.replace(utterance, content=with_marks(utterance.content, spans))
     starts = [0, *accumulate(len(word.text) + 1 for word in words)]
     kept: list[Word] = []
-    muted: list[Muted] = []
     shown = 0
     for hidden in _hidden(starts, spans):
         start_ms, end_ms = words[hidden.first].start_ms, words[hidden.last].end_ms
@@ -121,11 +142,10 @@ def _scrubbed(utterance: Utterance, spans: Sequence[Span]) -> tuple[Utterance, l
             said, [Span(span.start - offset, span.end - offset, span.category) for span in hidden.spans]
         )
         kept += [*words[shown : hidden.first], Word(marked, start_ms, end_ms)]
-        muted.append(Muted(max(0.0, start_ms - GUARD_MS), end_ms + GUARD_MS))
         shown = hidden.last + 1
     kept += words[shown:]
     content = " ".join(word.text for word in kept)
-    return msgspec.structs.replace(utterance, words=tuple(kept), content=content), muted
+    return msgspec.structs.replace(utterance, words=tuple(kept), content=content)
 
 
 def _hidden(starts: Sequence[int], spans: Sequence[Span]) -> list[_Hidden]:
