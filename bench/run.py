@@ -37,6 +37,7 @@ BENCHES = {
     "forbidden": 120,
     "webhooks": 3_600,
     "transcript": 60,
+    "pii": 60,
     "speech": 600,
     "million": 10_800,
 }

@@ -26,6 +26,10 @@ _NO_STREET: Final = words(
 )
 """Words that no name of a street has between its number and its kind."""
 _STREET_WORDS: Final = 4
+_ASKED: Final = re.compile(
+    r"\b(?<!mail )(?<!web )(?<!ip )(?:address|where do you live|where (?:shall|should|can) we (?:send|ship|deliver))\b"
+)
+_MOST_ANSWER_WORDS: Final = 16
 _UNITS: Final = words("apartment apt unit suite ste flat floor room building bldg nw ne sw se")
 _DIRECTIONS: Final = words("north south east west northeast northwest southeast southwest n s e w nw ne sw se")
 _LOOK_AHEAD: Final = 4
@@ -50,6 +54,18 @@ def addresses_in(talk: Talk) -> Iterator[Found]:
                 first, last = place
                 end = _end_of(tokens, last + 1, has_case=has_case)
                 yield Found(number, tokens[first].start, tokens[end - 1].end, ("address",))
+        yield from _answer(talk, number)
+
+
+def _answer(talk: Talk, number: int) -> Iterator[Found]:
+    """From the first number to the end of what little was said when an address was asked for."""
+    question, tokens = talk.asked(number), talk.tokens[number]
+    if question is None or len(tokens) > _MOST_ANSWER_WORDS:
+        return
+    first = next((token for token in tokens if _is_house_number(token)), None)
+    asked = " ".join(token.word for token in talk.tokens[question])
+    if first is not None and first is not tokens[-1] and _ASKED.search(asked):
+        yield Found(number, first.start, tokens[-1].end, ("address",))
 
 
 def _numbered_street(tokens: Sequence[Token], index: int) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from retold.domain.pii.categories import Found
-from retold.domain.pii.cues import cue_after, cue_before
+from retold.domain.pii.cues import cue_after, cue_before, goes_on
 from retold.domain.pii.numerals import ORDINALS, is_number
 from retold.domain.pii.talk import Talk, Token, found_in
 from retold.domain.pii.word_sets import words
@@ -35,7 +35,7 @@ def _dates(talk: Talk, stream: Sequence[Token]) -> Iterator[tuple[int, int]]:
     """The first and the last word of each date, also one over several turns."""
     parts: list[int] = []
     for index, token in enumerate(stream):
-        if parts and not talk.goes_on(stream[index - 1], token):
+        if parts and not goes_on(talk, stream[index - 1], token):
             yield from _whole(stream, parts)
             parts = []
         if _is_part(token):

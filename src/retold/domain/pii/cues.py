@@ -4,6 +4,7 @@ import re
 from typing import Final, Literal
 
 from retold.domain.pii.talk import Talk, Token
+from retold.domain.pii.word_sets import FILLERS
 
 Cue = Literal[
     "card",
@@ -22,7 +23,7 @@ Cue = Literal[
     "other",
 ]
 REACH_WORDS: Final = 10
-"""A cue counts for a number that follows within so many words."""
+"""A cue counts for a number that follows within so many words, those of hesitation left out."""
 
 _NUMBER: Final = r"(?: (?:account|card|member|membership|record|policy))?(?: (?:number|no|id|code|nummer))?"
 _CUES: Final[dict[Cue, tuple[str, ...]]] = {
@@ -53,6 +54,7 @@ _CUES: Final[dict[Cue, tuple[str, ...]]] = {
         "pin(?: (?:code|number))?|pass ?code|otp|geheimzahl",
         "(?:one time|verification|confirmation|access|texted|sms|unlock|login|authentication) (?:pass)?code",
         r"code (?:we|i|that)(?: \w+)? (?:texted|sent|gave)",
+        "(?:door|gate|alarm|entry) code|code (?:for|to) the (?:door|gate|alarm|building)",
     ),
     "bank": (
         rf"(?:bank|checking|savings|current)(?: account)?{_NUMBER}|routing(?: transit)?{_NUMBER}|aba{_NUMBER}",
@@ -83,6 +85,8 @@ _CUES: Final[dict[Cue, tuple[str, ...]]] = {
 _PATTERNS: Final[dict[Cue, re.Pattern[str]]] = {
     cue: re.compile(rf"\b(?:{'|'.join(patterns)})\b") for cue, patterns in _CUES.items()
 }
+_SHORT_TURN_WORDS: Final = 8
+"""So little of the other party does not break what one says: "mm-hmm", "go on", "okay, and then?"."""
 _IS_MINE: Final = re.compile(r"(?:is|was|are|being)(?: (?:my|our|your|his|her|the))? ((?:\w+ ?){1,3})")
 
 
@@ -97,6 +101,16 @@ def cue_after(talk: Talk, token: Token) -> Cue | None:
     return _nearest(said[1]) if said else None
 
 
+def goes_on(talk: Talk, before: Token, after: Token) -> bool:
+    """Whether a party went on with what it was saying: the other said little, and asked for nothing else."""
+    if before.turn == after.turn:
+        return True
+    if talk.turns[after.turn].is_alone:
+        return False
+    between = [token.word for turn in range(before.turn + 1, after.turn) for token in talk.tokens[turn]]
+    return len(between) <= _SHORT_TURN_WORDS and _nearest(" ".join(between)) is None
+
+
 def _nearest(text: str) -> Cue | None:
     """The cue that ends last, of those the longest."""
     found: list[tuple[int, int, Cue]] = [
@@ -105,4 +119,5 @@ def _nearest(text: str) -> Cue | None:
     if not found:
         return None
     end, _, cue = max(found)
-    return cue if len(text[end:].split()) <= REACH_WORDS else None
+    between = [word for word in text[end:].split() if word not in FILLERS]
+    return cue if len(between) <= REACH_WORDS else None

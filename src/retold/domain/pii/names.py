@@ -11,16 +11,18 @@ from retold.domain.pii.talk import Talk, Token, found_in
 from retold.domain.pii.word_sets import words
 
 _INTRODUCED: Final = re.compile(
-    r"\b(?:name is|name was|(?:first|last|middle|full|family|maiden|my|his|her) name|surname|call me|called|named"
+    r"\b(?:name is|name was|(?:first|last|middle|full|family|maiden|my|his|her|the) name|surname|call me|called|named"
     r"|name ist|heiße|heisse|me llamo|nombre es|m'appelle|nom est|familienname|nachname|vorname) $"
 )
 """What is followed by a name, whatever it is."""
 _MAY_INTRODUCE: Final = re.compile(
     r"\b(?:this is|i'm|i am|it|it is|is this|is that|(?:speak|speaking|spoke|talk|talking|talked) (?:with|to)|under"
-    r"|ask for|hello|hi|hey|dear|thanks|thank you|sorry|tell|for|with|from|and|ich bin|hier ist|soy|je suis"
+    r"|ask for|ask|call|hello|hi|hey|dear|thanks|thank you|sorry|tell|for|with|from|and|ich bin|hier ist|soy|je suis"
     r"|my (?:husband|wife|son|daughter|mother|father|brother|sister|partner|friend|boss|doctor|colleague)) $"
 )
 """What may be followed by one: the word itself must look like it."""
+_PRESENTS: Final = re.compile(r"\b(?:this is|i'm|i am|hier ist|hier spricht|soy) $")
+_AFTER_NAMES: Final = words("speaking calling here")
 _TITLES: Final = words("mr mrs ms mister missus miss dr doctor professor prof herr frau señor señora monsieur madame")
 _SPOKEN_TITLES: Final = frozenset({"miss", "doctor", "professor"})
 """Titles that are words too: a name behind them must look like one."""
@@ -37,7 +39,8 @@ _NO_NAME: Final = words(
     " madam guys everyone everybody all both again back today tomorrow yesterday now then later soon monday"
     " tuesday wednesday thursday friday saturday sunday january february march april june july august september"
     " october november december english german french spanish american british first last middle full name names"
-    " number account order don't doesn't can't won't und der die das ist nicht y el la et le un une uno una"
+    " number account order isn't doesn't don't can't won't und der die das ist nicht y el la et le un une uno"
+    " una someone somebody nobody anyone wells fargo"
 )
 _ANSWER_WORDS: Final = words("it is its yes yeah sure uh um er my name this i'm i am well okay the that of course")
 _MOST_WORDS: Final = 3
@@ -55,7 +58,7 @@ def names_in(talk: Talk, names: NameList) -> Iterator[Found]:
         while index < len(tokens):
             start, end = seen.name_at(index)
             if end == index and index == answer:
-                start, end = index, seen.end_of_any(index)
+                start, end = index, seen.end_of_named(index)
             if end > index:
                 yield Found(number, tokens[start].start, tokens[end - 1].end, ("person_name",))
             index = max(end, index + 1)
@@ -79,21 +82,14 @@ class _Seen:
         if token.word in _NO_NAME and not (self._has_case and token.raw.istitle()):
             return index, index
         before = " ".join(one.word for one in self._tokens[max(0, index - 4) : index]) + " "
-        if (
-            _INTRODUCED.search(before)
-            and not token.word.isdecimal()
-            and token.word not in _NO_NAME | {"isn't", "doesn't"}
-        ):
-            return index, self.end_of_any(index)
-        if _MAY_INTRODUCE.search(before) and self._looks_like_name(index):
-            return index, self._end_of_named(index)
-        if self._is_sure(index):
-            return index, self._end_of_named(index)
-        return index, index
-
-    def end_of_any(self, index: int) -> int:
-        """The end of a name that begins with any word."""
-        return self._end_of_named(index)
+        if _INTRODUCED.search(before) and not token.word.isdecimal() and token.word not in _NO_NAME:
+            return index, self.end_of_named(index)
+        is_name = (
+            (_MAY_INTRODUCE.search(before) and self._looks_like_name(index))
+            or (_PRESENTS.search(before) and self._is_presented(index))
+            or self._is_sure(index)
+        )
+        return index, self.end_of_named(index) if is_name else index
 
     def _titled_end(self, index: int) -> int:
         following = index + 1
@@ -103,7 +99,7 @@ class _Seen:
         is_named = word.word not in _NO_NAME and (not self._has_case or word.raw[0].isupper())
         if self._tokens[index].word in _SPOKEN_TITLES and not self._has_case:
             is_named = self._names.is_any(word.word)
-        return self._end_of_named(following) if is_named else index
+        return self.end_of_named(following) if is_named else index
 
     def _looks_like_name(self, index: int) -> bool:
         """In a turn with capitals a name of any list that has one; without capitals one that is nothing else."""
@@ -115,6 +111,12 @@ class _Seen:
             token.word in self._names.first
             or token.word in self._names.last
             or (self._names.is_first(token.word) and followed)
+        )
+
+    def _is_presented(self, index: int) -> bool:
+        """Whether an unknown word is followed by what people say after their names, now or after one more word."""
+        return any(token.word in _AFTER_NAMES for token in self._tokens[index + 1 : index + 3]) and (
+            not self._has_case or self._tokens[index].raw[0].isupper()
         )
 
     def _is_sure(self, index: int) -> bool:
@@ -136,7 +138,7 @@ class _Seen:
         token = self._tokens[index]
         return self._is_joined(index) and self._names.is_last(token.word)
 
-    def _end_of_named(self, index: int) -> int:
+    def end_of_named(self, index: int) -> int:
         """The end of a name that begins here: what follows must look like another part of it."""
         end = index + 1
         while end < len(self._tokens) and end - index < _MOST_WORDS and self._is_joined(end) and self._is_part(end):

@@ -34,11 +34,12 @@ _NO_GROUP: Final = words(
     "a an the my not like ending starting about still in on at only just now uh um er this that is"
 )
 """Words in front of a number that are not part of it."""
+_WHEN: Final = words("since in from until till by before after seit")
 _CARDS: Final = words("card visa mastercard amex kreditkarte tarjeta")
 _BANKS: Final = words("bank chase barclays citibank hsbc wells fargo routing sort iban wire deposit checking savings")
 _LEAST_CHARS: Final[dict[Cue, int]] = {"bank": 5, "account": 4, "passport": 5, "license": 5, "medical": 5}
 _DIGITS: Final[dict[Cue, tuple[PiiCategory, frozenset[int]]]] = {
-    "card": ("credit_card", frozenset(range(12, 20))),
+    "card": ("credit_card", frozenset(range(8, 20))),
     "card_code": ("credit_card", frozenset({3, 4})),
     "expiry": ("credit_card", frozenset(range(3, 7))),
     "ssn": ("ssn", frozenset({4, 9})),
@@ -112,12 +113,17 @@ def _by_cue(talk: Talk, stream: Sequence[Token], part: Run, cue: Cue | None) -> 
 
 def _code(talk: Talk, stream: Sequence[Token], run: Run, cue: Cue) -> Iterator[Found]:
     """A number of letters and digits that was announced."""
-    if run.digits < 2 or len(run.chars) < _LEAST_CHARS[cue]:
+    if run.digits < 2 or len(run.chars) < _LEAST_CHARS[cue] or _is_year(talk, stream, run):
         return
     categories = _CODES[cue]
     if cue == "account" and _is_about_banks(talk, stream[run.first]):
         categories = _CODES["bank"]
     yield from found_in(stream, _first_of_code(stream, run), run.last, *categories)
+
+
+def _is_year(talk: Talk, stream: Sequence[Token], run: Run) -> bool:
+    """Whether it says when: "since 2015"."""
+    return len(run.chars) == 4 and not _WHEN.isdisjoint(talk.words_before(stream[run.first], 0)[-1:])
 
 
 def _first_of_code(stream: Sequence[Token], run: Run) -> int:

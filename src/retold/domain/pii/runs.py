@@ -4,15 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from retold.domain.pii.cues import goes_on
 from retold.domain.pii.numerals import number_at
 from retold.domain.pii.talk import Talk, Token
-from retold.domain.pii.word_sets import words
+from retold.domain.pii.word_sets import FILLERS, words
 
-FILLERS: Final = words(
-    "uh um er erm hmm ah eh äh ähm dash hyphen minus space slash comma then and so okay ok that's capital"
-    " uppercase lowercase strich raya guion bindestrich"
-)
-"""Said between the parts of a number without ending it."""
 _LETTER_WORDS: Final = words(
     "alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar papa quebec"
     " romeo sierra tango uniform victor whiskey xray yankee zulu"
@@ -101,7 +97,7 @@ def _may_go_on(talk: Talk, stream: Sequence[Token], last: int, index: int) -> bo
     """Whether the word at `index` can belong to what was said up to `last`: fillers, and nothing else, are between."""
     if stream[index].turn == stream[last].turn:
         return _ENDS.isdisjoint("".join(token.gap for token in stream[last + 1 : index + 1]))
-    return talk.goes_on(stream[last], stream[index])
+    return goes_on(talk, stream[last], stream[index])
 
 
 def _piece_at(said: Sequence[str], index: int, run: Run) -> Piece | None:

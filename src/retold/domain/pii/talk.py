@@ -11,8 +11,6 @@ _WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _ALWAYS_CAPITAL: Final = re.compile(r"I\b")
 NEAR_WORDS: Final = 30
 """So far is looked around a word for what says what it is."""
-SHORT_TURN_WORDS: Final = 4
-"""So little of the other party does not break what one says: "mm-hmm", "go on"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +50,6 @@ class Talk:
             for speaker in speakers
         ]
         """The words of each party, over all its turns."""
-
-    def goes_on(self, before: Token, after: Token) -> bool:
-        """Whether a party went on with what it was saying: in the same turn, or after little from the other."""
-        if self.turns[after.turn].is_alone:
-            return after.turn == before.turn
-        between = range(before.turn + 1, after.turn)
-        return sum(len(self.tokens[turn]) for turn in between) <= SHORT_TURN_WORDS
 
     def has_case(self, turn: int) -> bool:
         """Whether a turn is written with capitals, beside those that recognition without them has too: I, ATM."""
