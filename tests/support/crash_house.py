@@ -127,6 +127,10 @@ class CrashHouse:
         kill(self.pid)
         await self.death()
 
+    def kill_now(self) -> None:
+        """SIGKILL, from whoever is in the middle of something."""
+        kill(self.pid)
+
     async def death(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait for the server to be gone."""
         with anyio.fail_after(timeout_s):
