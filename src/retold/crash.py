@@ -38,6 +38,8 @@ CRASH_POINTS = (
     "webhook_sent",
     "webhook_note_in_transaction",
     "webhook_noted",
+    "secrets_in_transaction",
+    "secrets_resealed",
     "unjoined_begun",
     "unjoined_committed",
     "erase_files_removed",

@@ -14,7 +14,7 @@ MIN_KEY_CHARS = 24
 """An API key of fewer characters can be guessed."""
 MAX_KEY_CHARS = 512
 Wire = Literal["openai", "anthropic"]
-_MASTER_KEY = re.compile(r"[0-9a-fA-F]{64}")
+_MASTER_KEY = re.compile(r"[0-9a-fA-F]{64}(,[0-9a-fA-F]{64})*")
 
 
 def _is_web_address(url: str) -> str:
@@ -176,7 +176,8 @@ class Settings(BaseSettings):
     )
     master_key: SecretStr | None = Field(
         default=None,
-        description="64 hex digits that webhook keys are encrypted with; default: the data folder's file `master.key`",
+        description="64 hex digits that secrets are encrypted with; default: the data folder's file `master.key`."
+        " Former keys may follow, each after a comma, until `retold secrets rotate` has run",
     )
     rate_limit_per_s: float = Field(
         default=5_000,

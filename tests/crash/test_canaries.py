@@ -27,7 +27,17 @@ STRICT = {
     "basic_attributes_only": {"data_storage_setting": "basic_attributes_only"},
     "opt_out": {"opt_out_sensitive_data_storage": True},
 }
-NOT_ON_THE_WAY = ("recovery_", "erase_", "recording_", "log_", "unjoined_", "webhook_", "migrating", "call_scrubbed")
+NOT_ON_THE_WAY = (
+    "recovery_",
+    "erase_",
+    "secrets_",
+    "recording_",
+    "log_",
+    "unjoined_",
+    "webhook_",
+    "migrating",
+    "call_scrubbed",
+)
 """Points that a call without files does not come by."""
 POINTS = [point for point in CRASH_POINTS if not point.startswith(NOT_ON_THE_WAY)]
 

@@ -35,7 +35,9 @@ ALSO_IN_RECOVERY = [
 ]
 ERASING = [point for point in CRASH_POINTS if point.startswith("erase_")]
 WEBHOOKS = [point for point in CRASH_POINTS if point.startswith("webhook_")]
-ELSEWHERE = [*AT_BOOT, *ERASING, *WEBHOOKS, "migrating"]
+SECRETS = [point for point in CRASH_POINTS if point.startswith("secrets_")]
+"""Of a command; tests/integration/test_secrets_command.py kills at each."""
+ELSEWHERE = [*AT_BOOT, *ERASING, *WEBHOOKS, *SECRETS, "migrating"]
 IN_A_CALL = [point for point in CRASH_POINTS if point not in ELSEWHERE and "unjoined" not in point]
 AFTER_TALK = IN_A_CALL[IN_A_CALL.index("session_over") :]
 UNJOINED = [point for point in CRASH_POINTS if "unjoined" in point]

@@ -2,7 +2,7 @@
 
 import typer
 
-from retold.cli import audit, backup, call, doctor, keys, privacy, serve, webhooks
+from retold.cli import audit, backup, call, doctor, keys, privacy, secrets, serve, webhooks
 
 app = typer.Typer(
     name="retold",
@@ -19,6 +19,7 @@ app.command("doctor")(doctor.doctor)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(keys.app, name="keys")
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(webhooks.app, name="webhooks")

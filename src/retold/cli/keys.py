@@ -50,7 +50,7 @@ def create(  # noqa: PLR0913 - one option each
     from retold.domain.scopes import PUBLIC_SCOPES
     from retold.ids import new_api_key, new_public_key
 
-    ends_ms = None if expires_in is None else SystemClock().wall_ms() + _seconds(expires_in) * 1000
+    ends_ms = None if expires_in is None else SystemClock().wall_ms() + length_s(expires_in) * 1000
     fields: dict[str, Any] = {"api_key_name": name, "expires_timestamp": ends_ms, "is_webhook_key": is_webhook_key}
     wanted = _new_key(fields | ({"scopes": scope} if scope else {}))
     secret = new_public_key() if wanted.scopes == PUBLIC_SCOPES else new_api_key()
@@ -87,7 +87,7 @@ def roll(
     from retold.domain.api_key import MAX_GRACE_S
     from retold.ids import KeyId, new_api_key
 
-    grace_s = _seconds(grace)
+    grace_s = length_s(grace)
     if grace_s > MAX_GRACE_S:
         raise fail(f"a grace of {grace} is too long", "give 7d or less")
     secret = new_api_key()
@@ -164,7 +164,8 @@ def _org(org: str) -> Any:
     return OrgId(org)
 
 
-def _seconds(text: str) -> int:
+def length_s(text: str) -> int:
+    """The seconds of 30d, 12h, 45m or 10s; anything else ends the command."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     if not (text[:-1].isascii() and text[:-1].isdigit() and len(text) < 8 and text[-1] in units):
         raise fail(f"{text[:100]!r} is no length of time", "write a number and s, m, h or d: 30d")

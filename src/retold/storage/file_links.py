@@ -8,7 +8,7 @@ and says that nothing under this token is served without a signature.
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,26 +21,32 @@ _MAX_DIGITS: Final = 16
 
 
 class UrlSigner:
-    """Signs and checks; `key` is asked each time, so that a new master key counts at once."""
+    """Signs and checks; keys are asked for each time, so that a new master key counts at once.
 
-    def __init__(self, key: Callable[[], bytes]) -> None:
+    `former` are those that an address may still be signed with.
+    """
+
+    def __init__(self, key: Callable[[], bytes], former: Callable[[], Sequence[bytes]] = tuple) -> None:
         self._key = key
+        self._former = former
 
     def query(self, path: str, expires_ms: int) -> str:
         """What is added to a path for it to be served until then. Raises StorageError without a master key."""
-        return f"?exp={expires_ms}&sig={self._signature(path, expires_ms)}"
+        return f"?exp={expires_ms}&sig={_signature(self._key(), path, expires_ms)}"
 
     def is_good(self, path: str, query: Mapping[str, str], now_ms: int) -> bool:
         """Whether this path is signed with what its query says, and still served. Raises StorageError."""
         written, signature = query.get("exp", ""), query.get("sig", "")
         if not (written.isascii() and written.isdigit() and len(written) <= _MAX_DIGITS and signature.isascii()):
             return False
-        wanted = self._signature(path, int(written))
-        return hmac.compare_digest(wanted, signature) and now_ms < int(written)
+        keys = (self._key(), *self._former())
+        is_signed = any(hmac.compare_digest(_signature(key, path, int(written)), signature) for key in keys)
+        return is_signed and now_ms < int(written)
 
-    def _signature(self, path: str, expires_ms: int) -> str:
-        digest = hmac.digest(self._key(), f"{path}\n{expires_ms}".encode(), hashlib.sha256)
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+def _signature(key: bytes, path: str, expires_ms: int) -> str:
+    digest = hmac.digest(key, f"{path}\n{expires_ms}".encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,7 +178,7 @@ class Keys:
         usable = [row for row in rows if row.expires_ms is None or row.expires_ms > now_ms]
         if not usable:
             return None
-        sealed, owner = usable[0].sealed_secret, _owner(org_id, usable[0].key_id)
+        sealed, owner = usable[0].sealed_secret, owner_of_key(org_id, usable[0].key_id)
         return await anyio.to_thread.run_sync(lambda: self._master_key.open(sealed, owner=owner))
 
     async def write_last_used(self) -> None:
@@ -205,7 +205,7 @@ class Keys:
     async def _sealed(self, key: ApiKey, secret: str) -> str | None:
         if not key.is_webhook_key:
             return None
-        owner = _owner(key.org_id, key.api_key_id)
+        owner = owner_of_key(key.org_id, key.api_key_id)
         return await anyio.to_thread.run_sync(lambda: self._master_key.seal(secret, owner=owner))
 
 
@@ -273,6 +273,6 @@ def _changeable(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def _owner(org_id: OrgId, key_id: KeyId) -> str:
+def owner_of_key(org_id: OrgId, key_id: KeyId) -> str:
     """What a secret is sealed to: moved to another row, it does not open."""
     return f"{org_id}/{key_id}"

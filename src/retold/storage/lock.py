@@ -26,14 +26,20 @@ def folder_lock(data_dir: Path) -> Generator[None]:
     if (data_dir / RESTORING).exists():
         raise StorageError(f"a backup is not yet restored in {data_dir}; wait, or delete the folder and restore again")
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(data_dir / "server.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    refusal = f"another server uses the data folder {data_dir}; stop it, or choose another with --data-dir"
+    with alone(data_dir / "server.lock", refusal):
+        yield
+
+
+@contextmanager
+def alone(path: Path, refusal: str) -> Generator[None]:
+    """Hold a lock file until the process dies or leaves. Raises StorageError with the refusal when another has it."""
+    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StorageError(
-                f"another server uses the data folder {data_dir}; stop it, or choose another with --data-dir"
-            ) from error
+            raise StorageError(refusal) from error
         yield
     finally:
         os.close(handle)

@@ -73,7 +73,9 @@ class NumberStore:
         sealed = await self._database.read(lambda connection: connection.scalar(wanted))
         if sealed is None:
             return None
-        return await anyio.to_thread.run_sync(lambda: self._master_key.open(sealed, owner=_owner(org_id, number)))
+        return await anyio.to_thread.run_sync(
+            lambda: self._master_key.open(sealed, owner=owner_of_password(org_id, number))
+        )
 
     async def delete(self, org_id: OrgId, number: str) -> None:
         """Forget a number. Raises NotFound."""
@@ -93,7 +95,7 @@ class NumberStore:
     async def _sealed(self, org_id: OrgId, number: str, password: str | None) -> str | None:
         if password is None:
             return None
-        owner = _owner(org_id, number)
+        owner = owner_of_password(org_id, number)
         return await anyio.to_thread.run_sync(lambda: self._master_key.seal(password, owner=owner))
 
 
@@ -133,7 +135,8 @@ def _bound(connection: Connection, org_id: OrgId, agent_id: str) -> list[PhoneNu
     return [one for one in numbers if any(agent.agent_id == agent_id for agent in one.agents())]
 
 
-def _owner(org_id: OrgId, number: str) -> str:
+def owner_of_password(org_id: OrgId, number: str) -> str:
+    """What a password is sealed to: moved to another row, it does not open."""
     return f"phone_number:{org_id}:{number}"
 
 

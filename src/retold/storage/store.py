@@ -44,6 +44,7 @@ from retold.storage.near import near_id
 from retold.storage.numbers import NumberStore
 from retold.storage.owners import Owners
 from retold.storage.privacy_report import privacy_report
+from retold.storage.secrets import Secrets
 from retold.storage.sqlite import SqliteBackend
 from retold.storage.tables import IS_UNFINISHED, call, call_body, call_event
 from retold.storage.webhook_log import WebhookLog
@@ -60,7 +61,8 @@ class Store:
         self.owners = Owners(database, data_dir, clock)
         self.idempotency = Idempotency(database, clock)
         sealing = MasterKey(data_dir, master_key)
-        self.url_signer = UrlSigner(lambda: sealing.derived("signed addresses"))
+        addresses = "signed addresses"
+        self.url_signer = UrlSigner(lambda: sealing.derived(addresses), lambda: sealing.all_derived(addresses)[1:])
         self.erasures = Erasures(database, clock, lambda: sealing.derived("hashes of persons"))
         self.keys = Keys(database, clock, sealing)
         self.agents = AgentStore(database, clock)
@@ -68,6 +70,7 @@ class Store:
         self.flows = FlowStore(database)
         self.components = ComponentStore(database)
         self.numbers = NumberStore(database, sealing)
+        self.secrets = Secrets(database, sealing)
         self.summaries = Summaries(database)
         self.audit_log = AuditLog(database, clock, data_dir)
         self.webhooks = WebhookStore(database, self.owners, clock)
