@@ -11,12 +11,11 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from retold.domain.pii.categories import HIDDEN
 from retold.domain.pii.transcript import Role, ScrubbedCall
 from retold.domain.transcript import Utterance, Word
 from retold.engine import timeline as t
 
-HIDDEN: Final = "[TEXT]"
-"""What stands in place of a text that is not shown at all."""
 _SHOWN_KEYS: Final = frozenset({"interaction_type", "response_type", "role", "tool_call_id", "name", "event"})
 
 

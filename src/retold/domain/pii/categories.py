@@ -37,6 +37,10 @@ CATEGORIES: Final[tuple[PiiCategory, ...]] = (
 )
 
 
+HIDDEN: Final = "[TEXT]"
+"""What stands in place of a text that is not shown at all."""
+
+
 class Span(NamedTuple):
     """Personal data in a text, by its characters from `start` to before `end`."""
 

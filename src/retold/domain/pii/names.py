@@ -40,7 +40,7 @@ _NO_NAME: Final = words(
     " tuesday wednesday thursday friday saturday sunday january february march april june july august september"
     " october november december english german french spanish american british first last middle full name names"
     " number account order isn't doesn't don't can't won't und der die das ist nicht y el la et le un une uno"
-    " una someone somebody nobody anyone wells fargo"
+    " una someone somebody nobody anyone wells fargo chase barclays"
 )
 _ANSWER_WORDS: Final = words("it is its yes yeah sure uh um er my name this i'm i am well okay the that of course")
 _MOST_WORDS: Final = 3
@@ -82,7 +82,7 @@ class _Seen:
         if token.word in _NO_NAME and not (self._has_case and token.raw.istitle()):
             return index, index
         before = " ".join(one.word for one in self._tokens[max(0, index - 4) : index]) + " "
-        if _INTRODUCED.search(before) and not token.word.isdecimal() and token.word not in _NO_NAME:
+        if _INTRODUCED.search(before) and self._may_be_introduced(token):
             return index, self.end_of_named(index)
         is_name = (
             (_MAY_INTRODUCE.search(before) and self._looks_like_name(index))
@@ -90,6 +90,12 @@ class _Seen:
             or self._is_sure(index)
         )
         return index, self.end_of_named(index) if is_name else index
+
+    def _may_be_introduced(self, token: Token) -> bool:
+        """Any word but those that cannot be names, and of these the ones that are names too, with a capital: Will."""
+        if token.word in _NO_NAME:
+            return token.raw.istitle() and self._names.is_first(token.word)
+        return not token.word.isdecimal()
 
     def _titled_end(self, index: int) -> int:
         following = index + 1

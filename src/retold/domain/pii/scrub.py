@@ -7,11 +7,13 @@ from typing import Any, Final
 
 import orjson
 
-from retold.domain.pii.categories import PiiCategory, Span, with_marks
+from retold.domain.pii.categories import HIDDEN, PiiCategory, Span, with_marks
 from retold.domain.pii.find import find, find_in_turns
 from retold.domain.pii.name_list import NameList
 from retold.domain.pii.talk import Turn
 
+_MOST_CHARS: Final = 200_000
+"""What tools say at greater length is not searched, and not shown: it would take seconds."""
 _LEAST_DIGITS: Final = 3
 """Numbers in JSON with fewer are no personal data."""
 _WORD_BREAK: Final = re.compile(r"[_\-.\s]+|(?<=[a-z0-9])(?=[A-Z])")
@@ -38,6 +40,8 @@ class JsonValues:
     _is_json: bool = True
 
     def __post_init__(self) -> None:
+        if len(self.text) > _MOST_CHARS:
+            return
         try:
             self._value = orjson.loads(self.text)
         except orjson.JSONDecodeError:
@@ -48,6 +52,8 @@ class JsonValues:
 
     def scrubbed(self, spans: Sequence[Sequence[Span]]) -> str:
         """The text again, with the spans that were found in the turns; unchanged without any."""
+        if len(self.text) > _MOST_CHARS:
+            return HIDDEN
         if not any(spans):
             return self.text
         if not self._is_json:
