@@ -28,6 +28,7 @@ RetoldError
 |   |-- FlowStuck              the agent's flow goes in a circle without the caller
 |   `-- ModelLost              the language model behind the agent is not configured, or fails again and again
 |-- ModelFailed                a language model gave no whole answer
+|-- ClaimLost                another process has taken over what this one was doing
 |-- UnreadableAudio            an audio file is damaged or of a kind we do not read
 |-- ScenarioInvalid            a scenario of `retold call` cannot be played
 |-- CallNotPlaced              `retold call` cannot reach its server, or is refused
@@ -223,6 +224,10 @@ class ModelFailed(RetoldError):
         super().__init__(detail)
         self.is_retryable = is_retryable
         self.status = status
+
+
+class ClaimLost(RetoldError):
+    """Another process has taken over what this one was doing: its work is not written."""
 
 
 class UnreadableAudio(RetoldError):

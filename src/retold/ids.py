@@ -23,6 +23,11 @@ def new_agent_id() -> AgentId:
     return AgentId("agent_" + secrets.token_hex(13))
 
 
+def new_job_id() -> str:
+    """`job_` and 12 bytes in hex: work that is done in the background."""
+    return "job_" + secrets.token_hex(12)
+
+
 def new_event_id() -> str:
     """`evt_` and 16 bytes in hex: one event for all its deliveries."""
     return "evt_" + secrets.token_hex(16)

@@ -12,11 +12,13 @@ from retold.api.context import base_url, context_of, warn
 from retold.api.json_response import JsonBlocks
 from retold.calls.change import CallChanges, update_finished
 from retold.calls.change import delete as delete_call
+from retold.domain.analysis import ANALYSIS_JOB
 from retold.domain.call import CallRecord
 from retold.domain.call_update import UpdateCallRequest
+from retold.domain.consequences import NewJob
 from retold.domain.version_reference import unknown
 from retold.errors import InvalidRequest, NotFound
-from retold.ids import CallId, OrgId
+from retold.ids import CallId, OrgId, new_job_id
 from retold.storage.call_json import CallJson, call_json, stored_call
 
 router = APIRouter(tags=["call"], route_class=JsonRoute)
@@ -60,7 +62,7 @@ async def delete(request: Request, org: Org, call_id: str) -> None:
 
 @router.put("/rerun-call-analysis/{call_id}", response_model=dict[str, Any])
 async def rerun_analysis(request: Request, org: Org, call_id: str) -> Response:
-    """Analyse a call that is over once more; as there is no analysis here yet, the call comes back as it is."""
+    """Have a call that is over analysed once more, which is announced as the first time; gives the call as it is."""
     record = await find_call(request, org, call_id)
     if not record.call.call_status.is_terminal:
         raise InvalidRequest(
@@ -68,9 +70,9 @@ async def rerun_analysis(request: Request, org: Org, call_id: str) -> Response:
             field="call_id",
             fix="wait until the call has ended",
         )
-    response = JsonBlocks([(await find_call_json(request, org, call_id)).text])
-    warn(response, "calls are not analysed by this server yet: the call is unchanged")
-    return response
+    found = await find_call_json(request, org, call_id)
+    await context_of(request).deps.store.jobs.add(org, CallId(call_id), NewJob(job_id=new_job_id(), kind=ANALYSIS_JOB))
+    return JsonBlocks([found.text])
 
 
 @router.post("/v2/stop-call/{call_id}", status_code=status.HTTP_204_NO_CONTENT, response_class=Response)

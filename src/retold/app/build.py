@@ -31,12 +31,15 @@ from retold.calls.unstored import UnstoredCalls
 from retold.clock import Clock
 from retold.demo import app as demo_brain
 from retold.domain.agent import DEMO_AGENT_ID, DEMO_BRAIN_URL, Agent
+from retold.domain.analysis import ANALYSIS_JOB
 from retold.domain.api_key import NewKey
 from retold.domain.response_engine import CustomLlm
 from retold.domain.webhook_events import OrgWebhook
 from retold.engine.session import CallSession
 from retold.errors import Conflict, StorageError
 from retold.ids import DEFAULT_ORG_ID, hash_api_key, new_api_key
+from retold.jobs.analyse import Analysis
+from retold.jobs.runner import JobRunner
 from retold.jobs.webhooks import WebhookParts, Webhooks
 from retold.outbound import Outbound
 from retold.providers.sandbox.process import CodeSandbox
@@ -145,6 +148,7 @@ class App:
         tasks.start_soon(self._keep_house)
         tasks.start_soon(self._summarise)
         await tasks.start(webhooks.run)
+        tasks.start_soon(self._jobs(archive).run)
 
     def _webhooks(self, archive: Archive) -> Webhooks:
         return Webhooks(
@@ -158,6 +162,10 @@ class App:
                 dead_kept_days=self.settings.webhooks.dead_kept_days,
             )
         )
+
+    def _jobs(self, archive: Archive) -> JobRunner:
+        analysis = Analysis(archive, self.models, self._clock, serves=self.models.serves)
+        return JobRunner(self.store.jobs, {ANALYSIS_JOB: analysis}, self._clock)
 
     async def _end_when_broken(self) -> None:
         await self.store.broken.wait()

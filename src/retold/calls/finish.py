@@ -9,7 +9,7 @@ Every step may be cut off by a crash and is then repeated from the journal and t
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from retold.calls.consequences import NOBODY, audience_of
 from retold.calls.scrub import Scrub, scrubbed
 from retold.calls.unstored import UnstoredCalls
 from retold.crash import crash_point
+from retold.domain.analysis import ANALYSIS_JOB
 from retold.domain.call import CallRecord
 from retold.domain.call_parts import LlmTokenUsage
-from retold.domain.consequences import NO_CONSEQUENCES, Consequences
+from retold.domain.consequences import Consequences, NewJob
 from retold.domain.pii.transcript import muted_in, scrub_call
 from retold.domain.reasons import CallStatus, DisconnectionReason, status_for
 from retold.domain.transcript import as_text
@@ -32,7 +33,7 @@ from retold.engine.public_log import public_log
 from retold.engine.report import CallReport, fold
 from retold.engine.timeline import AnyEvent, CallConnected, EndIntended
 from retold.engine.unanswered import with_unanswered
-from retold.ids import CallId, OrgId
+from retold.ids import CallId, OrgId, new_job_id
 from retold.storage.disk import Disk
 from retold.storage.files import PUBLIC_LOG, FileOwner, folder_of, remove_files, write_log, write_owner
 from retold.storage.recordings import MULTI_CHANNEL, RECORDING, SCRUBBED, SCRUBBED_MULTI_CHANNEL, Recording, encode
@@ -172,12 +173,14 @@ async def erase(record: CallRecord, archive: Archive) -> None:
 
 async def _of_end(record: CallRecord, archive: Archive) -> Consequences:
     """What follows from the end of this call, as it may be stored."""
+    jobs = (NewJob(job_id=new_job_id(), kind=ANALYSIS_JOB),)
     audience = await audience_of(archive.store, record, archive.fallback_webhook)
     if audience is NOBODY:
-        return NO_CONSEQUENCES
+        return Consequences(jobs=jobs)
     at_ms = record.call.end_timestamp or record.created_wall_ms
     # To write a long transcript as JSON is not for the event loop.
-    return await asyncio.to_thread(audience.follows, Moment.ENDED, record, at_ms)
+    consequences = await asyncio.to_thread(audience.follows, Moment.ENDED, record, at_ms)
+    return replace(consequences, jobs=jobs)
 
 
 async def _as_stored(record: CallRecord, archive: Archive) -> CallRecord | None:

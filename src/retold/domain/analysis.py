@@ -18,7 +18,8 @@ Sentiment = Literal["Negative", "Positive", "Neutral", "Unknown"]
 Analyst = Literal["model", "built_in"]
 AnalysisField = AnalysisItem | EnumAnalysisItem
 
-NOT_CONNECTED_SUMMARY: Final = "The call did not connect."
+ANALYSIS_JOB: Final = "analysis"
+"""The kind of job that analyses a call (domain/consequences.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def has_connected(call: Call) -> bool:
 def not_connected(call: Call) -> Findings:
     """All there is to say of a call that nobody was on."""
     reason = f" ({call.disconnection_reason})" if call.disconnection_reason else ""
-    return Findings(f"{NOT_CONNECTED_SUMMARY.removesuffix('.')}{reason}.", False, "Unknown", False)
+    return Findings(f"The call did not connect{reason}.", False, "Unknown", False)
 
 
 def concluded(questions: Questions, found: Findings, analyst: Analyst) -> CallAnalysis:

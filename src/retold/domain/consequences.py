@@ -33,11 +33,24 @@ class NewEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """Work on a call that is to be done in the background, after a crash too."""
+
+    job_id: str
+    kind: str
+    """Such as `analysis`: who does it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Consequences:
     """What is to be written beside a change of a call."""
 
     events: tuple[NewEvent, ...] = ()
     """In the order in which they are to arrive."""
+    jobs: tuple[NewJob, ...] = ()
+    """Due at once."""
+    ended_job: str | None = None
+    """The job that made this change, and is over with it; when somebody else has ended it, nothing is written."""
 
 
 NO_CONSEQUENCES = Consequences()

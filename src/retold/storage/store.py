@@ -17,7 +17,7 @@ from retold.domain.consequences import NO_CONSEQUENCES, Consequences
 from retold.domain.privacy_report import PrivacyReport
 from retold.domain.reasons import CallStatus
 from retold.domain.statistics_request import StatisticsRequest
-from retold.errors import StorageError
+from retold.errors import ClaimLost, StorageError
 from retold.ids import CallId, OrgId
 from retold.storage import call_changes
 from retold.storage.agents import AgentStore
@@ -36,6 +36,7 @@ from retold.storage.erasures import Erasures
 from retold.storage.file_links import FileLinks, UrlSigner
 from retold.storage.flows import ComponentStore, FlowStore
 from retold.storage.idempotency import Idempotency
+from retold.storage.jobs import JobStore
 from retold.storage.journal import DatabaseJournal
 from retold.storage.keys import Keys
 from retold.storage.llms import LlmStore
@@ -75,6 +76,7 @@ class Store:
         self.audit_log = AuditLog(database, clock, data_dir)
         self.webhooks = WebhookStore(database, self.owners, clock)
         self.webhook_log = WebhookLog(database, self.webhooks, clock, self.links)
+        self.jobs = JobStore(database, self.owners, clock)
 
     @classmethod
     async def open(  # noqa: PLR0913 - each a setting of its own, with a default
@@ -154,7 +156,8 @@ class Store:
         """Change a call, and with `redact` its journal, in one go; None when there is none.
 
         `follows` says what follows from the changed call. With `is_erasing`, nothing of what was before can be read in
-        the files afterwards. All three run in the writer's thread. Raises what they raise; nothing is changed then.
+        the files afterwards. All three run in the writer's thread. Raises what they raise, and ClaimLost when the job
+        that they end is another's by now; nothing is changed then.
         """
 
         def work(connection: Connection) -> CallRecord | None:
@@ -162,11 +165,16 @@ class Store:
             if changed is not None and is_erasing:
                 note(connection, org_id, Act.ERASE, "call", call_id)
             if changed is not None and follows is not None:
-                self._rows_of(changed, follows(changed)).write(connection)
+                consequences = follows(changed)
+                if consequences.ended_job is not None and not self.jobs.end(connection, consequences.ended_job):
+                    raise ClaimLost(f"the job {consequences.ended_job} is not this process's any more")
+                self._rows_of(changed, consequences).write(connection)
+                crash_point("change_in_transaction")
             return changed
 
         changed = await self._database.write(work, is_essential=True, is_erasing=is_erasing, is_of_calls=True)
         if follows is not None:
+            crash_point("change_committed")
             self.webhooks.ring()
         return changed
 
@@ -308,6 +316,8 @@ class Store:
     def _ring(self, consequences: Consequences) -> None:
         if consequences.events:
             self.webhooks.ring()
+        if consequences.jobs:
+            self.jobs.ring()
 
     def _rows_of(self, record: CallRecord, consequences: Consequences) -> ConsequenceRows:
         call_id, now_ms = record.call.call_id, self._clock.wall_ms()

@@ -5,13 +5,29 @@ from pathlib import Path
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
 
 from retold.crash import crash_point
-from retold.storage import access_tables, audit_tables, call_tables, privacy_tables, resource_tables, webhook_tables
+from retold.storage import (
+    access_tables,
+    audit_tables,
+    call_tables,
+    job_tables,
+    privacy_tables,
+    resource_tables,
+    webhook_tables,
+)
 from retold.storage.tables import limit_indexes, metadata
 
-HEAD = "0016"
+HEAD = "0017"
 """The newest revision in `versions/`; a test compares."""
 
-_TABLES_OF_THEIR_OWN = (access_tables, audit_tables, call_tables, privacy_tables, resource_tables, webhook_tables)
+_TABLES_OF_THEIR_OWN = (
+    access_tables,
+    audit_tables,
+    call_tables,
+    job_tables,
+    privacy_tables,
+    resource_tables,
+    webhook_tables,
+)
 """Modules that add tables to `metadata`: importing them is what it takes."""
 
 alembic_version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
