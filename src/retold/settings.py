@@ -128,6 +128,17 @@ class WebhookSettings(BaseModel):
     )
 
 
+class AnalysisSettings(BaseModel):
+    """What is found out about calls after their end."""
+
+    model_config = ConfigDict(frozen=True)
+
+    enabled: bool = Field(
+        default=True,
+        description="whether each call is analysed after its end; without, only `rerun-call-analysis` has it done",
+    )
+
+
 class SmsSettings(BaseModel):
     """Who sends the text messages of agents."""
 
@@ -211,6 +222,7 @@ class Settings(BaseSettings):
     scripted: ScriptedSettings = ScriptedSettings()
     llm: LanguageModelSettings = LanguageModelSettings()
     local: LocalSpeechSettings = LocalSpeechSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
     sms: SmsSettings = SmsSettings()
     cal: CalSettings = CalSettings()
     webhooks: WebhookSettings = WebhookSettings()

@@ -1,10 +1,12 @@
 """Calls from creation to deletion, by every generation of the official client."""
 
+import time
 from typing import Any
 
 import pytest
 
 from support.joined_call import joined_call
+from support.patience import PATIENCE_S
 from support.sdk_client import SdkClient, SdkError
 from support.sdk_plans import (
     all_items,
@@ -182,6 +184,12 @@ def test_a_call_is_stopped(sdk: SdkClient) -> None:
 def test_an_analysis_is_asked_for_again(sdk: SdkClient) -> None:
     call_id = ended_web_call(sdk)
     assert sdk.ask("call.rerun_analysis", call_id)["call_id"] == call_id
+    deadline = time.monotonic() + PATIENCE_S
+    while "call_analysis" not in (call := sdk.ask("call.retrieve", call_id)):
+        assert time.monotonic() < deadline, call
+        time.sleep(0.05)
+    assert call["call_analysis"]["user_sentiment"] == "Unknown"
+    assert call["call_analysis"]["call_successful"] is False
 
 
 @every_generation

@@ -40,6 +40,7 @@ _ENV = {
     "RETOLD_ALLOW_PRIVATE_HOSTS": "*",
     "RETOLD_API_KEY": KEY,
     "RETOLD_MIN_FREE_DISK_MB": "0",
+    "RETOLD_ANALYSIS__ENABLED": "false",
 }
 
 

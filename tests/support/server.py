@@ -27,6 +27,8 @@ SCRIPTED_SPEECH = {
     "RETOLD_LOG_FORMAT": "json",
     "RETOLD_ALLOW_PRIVATE_HOSTS": "*",
 }
+NOT_ANALYSED = {"RETOLD_ANALYSIS__ENABLED": "false"}
+"""A call that is over stays as it is, unless a test wants its analysis."""
 
 
 @dataclass(slots=True)
@@ -89,6 +91,7 @@ def start_server(
             env=_clean_environment()
             | {"RETOLD_API_KEY": TEST_KEY}
             | SCRIPTED_SPEECH
+            | NOT_ANALYSED
             | database.environment(data_dir)
             | dict(env or {}),
         )

@@ -59,6 +59,8 @@ class Archive:
     """Who is told of calls when neither their agents nor their organisations have a webhook."""
     scrub: Scrub = scrub_call
     """Searches for personal data."""
+    is_analysing: bool = False
+    """Whether the end of each call leaves a job for its analysis."""
     encoders: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(ENCODERS))
 
     @property
@@ -173,7 +175,7 @@ async def erase(record: CallRecord, archive: Archive) -> None:
 
 async def _of_end(record: CallRecord, archive: Archive) -> Consequences:
     """What follows from the end of this call, as it may be stored."""
-    jobs = (NewJob(job_id=new_job_id(), kind=ANALYSIS_JOB),)
+    jobs = (NewJob(job_id=new_job_id(), kind=ANALYSIS_JOB),) if archive.is_analysing else ()
     audience = await audience_of(archive.store, record, archive.fallback_webhook)
     if audience is NOBODY:
         return Consequences(jobs=jobs)

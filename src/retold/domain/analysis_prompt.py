@@ -82,11 +82,14 @@ def read(answer: str, questions: Questions) -> Reading:
         return Reading(None, f"it is not valid JSON ({error})")
     if not isinstance(parsed, dict):
         return Reading(None, "it is not a JSON object")
-    whole, schema = cast("dict[str, Any]", parsed), answer_schema(questions)
-    custom = whole.get(CUSTOM)
+    schema = answer_schema(questions)
     fields = schema["properties"].get(CUSTOM, {}).get("properties", {})
+    whole = _asked(cast("dict[str, Any]", parsed), schema["properties"])
+    values: dict[str, Any] = {}
+    if isinstance(whole.get(CUSTOM), dict):
+        whole[CUSTOM] = _asked(whole[CUSTOM], fields)
+        values = _fitting(whole[CUSTOM], fields)
     found = _fitting(whole, schema["properties"])
-    values = _fitting(cast("dict[str, Any]", custom), fields) if isinstance(custom, dict) else {}
     findings = Findings(
         found.get("call_summary"),
         found.get("call_successful"),
@@ -95,6 +98,11 @@ def read(answer: str, questions: Questions) -> Reading:
         values,
     )
     return Reading(findings, fault_in(whole, schema))
+
+
+def _asked(values: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for of an answer: what a model adds does no harm."""
+    return {name: value for name, value in values.items() if name in properties}
 
 
 def _fitting(values: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,13 +40,12 @@ class JobRunner:
         self._jobs = jobs
         self._handlers = handlers
         self._clock = clock
-        self._running: dict[str, anyio.CancelScope] = {}
+        self._running: set[str] = set()
 
     async def run(self) -> None:
         """Take and do jobs until cancelled; those in progress are given back then."""
         is_first = True
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._renew)
             while True:
                 # Before the look: what is rung in while it is made is not missed.
                 news = self._jobs.news
@@ -68,7 +67,7 @@ class JobRunner:
         if room == 0:
             return POLL_S
         for job in await self._jobs.claim(self._handlers.keys(), room):
-            self._running[job.job_id] = anyio.CancelScope()
+            self._running.add(job.job_id)
             tasks.start_soon(self._do, job)
         if len(self._running) == AT_ONCE:
             return POLL_S
@@ -78,9 +77,19 @@ class JobRunner:
         return min(max(wake_ms - self._clock.wall_ms(), 50) / 1000, POLL_S)
 
     async def _do(self, job: Job) -> None:
-        """One attempt."""
+        """One attempt, and the claim renewed as long as it takes."""
         try:
-            with self._running[job.job_id], anyio.fail_after(DEADLINE_S):
+            async with anyio.create_task_group() as attempt:
+                attempt.start_soon(self._hold, job, attempt.cancel_scope)
+                await self._attempt(job)
+                attempt.cancel_scope.cancel()
+        finally:
+            self._running.discard(job.job_id)
+            self._jobs.ring()
+
+    async def _attempt(self, job: Job) -> None:
+        try:
+            with anyio.fail_after(DEADLINE_S):
                 await self._handlers[job.kind](job)
         except ClaimLost as error:
             log.warning("job_lost", job=job.kind, call_id=job.call_id, error=str(error))
@@ -93,9 +102,6 @@ class JobRunner:
             with anyio.move_on_after(_GIVE_BACK_S, shield=True):
                 await self._give_back(job)
             raise
-        finally:
-            del self._running[job.job_id]
-            self._jobs.ring()
 
     async def _failed(self, job: Job, error: Exception) -> None:
         wait_ms = retry_in_ms(job.attempts)
@@ -117,18 +123,14 @@ class JobRunner:
         except StorageError as error:
             log.warning("job_delayed", job=job.kind, call_id=job.call_id, error=str(error))
 
-    async def _renew(self) -> None:
-        """Hold what is worked on; what is another's by now is dropped."""
+    async def _hold(self, job: Job, attempt: anyio.CancelScope) -> None:
+        """Renew the claim to a job; when it is another's by now, the attempt ends."""
         while True:
             await anyio.sleep(RENEW_MS / 1000)
-            held = list(self._running)
-            if not held:
-                continue
             try:
-                left = await self._jobs.renew(held)
+                if not await self._jobs.renew([job.job_id]):
+                    log.warning("job_lost", job=job.kind, call_id=job.call_id)
+                    attempt.cancel()
+                    return
             except StorageError as error:
-                log.warning("jobs_not_renewed", error=str(error))
-                continue
-            for job_id in set(held) - left:
-                if job_id in self._running:
-                    self._running[job_id].cancel()
+                log.warning("job_not_renewed", job=job.kind, call_id=job.call_id, error=str(error))

@@ -107,7 +107,7 @@ def test_what_is_wrong_is_named(answer: str, fault: str) -> None:
     [
         ({"custom_analysis_data": {"dish": 3, "guests": "two", "mood": "odd", "is new": True}}, {"is new": True}),
         ({"custom_analysis_data": None}, {}),
-        ({"custom_analysis_data": {**WHOLE["custom_analysis_data"], "extra": 1}}, dict(FOUND.values)),
+        ({"custom_analysis_data": {"mood": "good"}}, {"mood": "good"}),
     ],
 )
 def test_of_a_faulty_answer_what_fits_is_kept(change: dict[str, Any], left: dict[str, Any]) -> None:
@@ -116,6 +116,12 @@ def test_of_a_faulty_answer_what_fits_is_kept(change: dict[str, Any], left: dict
     assert reading.findings is not None
     assert reading.findings.values == left
     assert reading.findings.call_summary == "They ordered."
+
+
+def test_what_a_model_adds_does_no_harm() -> None:
+    added = WHOLE | {"confidence": 0.9, "custom_analysis_data": {**WHOLE["custom_analysis_data"], "extra": 1}}
+    assert read(json.dumps(added), QUESTIONS) == read(json.dumps(WHOLE), QUESTIONS)
+    assert read(json.dumps(added), Questions()).fault is None
 
 
 def test_a_sentiment_of_its_own_making_is_none() -> None:
