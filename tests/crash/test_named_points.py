@@ -34,10 +34,11 @@ ALSO_IN_RECOVERY = [
     "spool_removed",
 ]
 ERASING = [point for point in CRASH_POINTS if point.startswith("erase_")]
+JOBS = [point for point in CRASH_POINTS if point.startswith(("job_", "analysis_", "change_"))]
 WEBHOOKS = [point for point in CRASH_POINTS if point.startswith("webhook_")]
 SECRETS = [point for point in CRASH_POINTS if point.startswith("secrets_")]
 """Of a command; tests/integration/test_secrets_command.py kills at each."""
-ELSEWHERE = [*AT_BOOT, *ERASING, *WEBHOOKS, *SECRETS, "migrating"]
+ELSEWHERE = [*AT_BOOT, *ERASING, *JOBS, *WEBHOOKS, *SECRETS, "migrating"]
 IN_A_CALL = [point for point in CRASH_POINTS if point not in ELSEWHERE and "unjoined" not in point]
 AFTER_TALK = IN_A_CALL[IN_A_CALL.index("session_over") :]
 UNJOINED = [point for point in CRASH_POINTS if "unjoined" in point]
