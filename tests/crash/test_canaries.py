@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,24 @@ SAID = ("quetzalcoatl", "popocatepetl")
 ANSWERED = "xochimilco"
 TEXTS = " ".join(SAID)
 WORDS = (*SAID, ANSWERED)
+CARD = "4111 1111 1111 1111"
+PII_POINTS = (
+    "journal_committed",
+    "tape_synced",
+    "session_over",
+    "call_scrubbed",
+    "finish_folded",
+    "recording_half_written",
+    "recording_first_renamed",
+    "log_written",
+    "terminal_in_transaction",
+    "terminal_committed",
+)
 STRICT = {
     "basic_attributes_only": {"data_storage_setting": "basic_attributes_only"},
     "opt_out": {"opt_out_sensitive_data_storage": True},
 }
+LOOSE = {"everything": {}, "except_pii": {"data_storage_setting": "everything_except_pii"}}
 NOT_ON_THE_WAY = (
     "recovery_",
     "erase_",
@@ -67,9 +81,7 @@ async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Gro
         async with llm_server(answer_all) as llm:
             house = CrashHouse(nursery, folder / "data", llm)
             assert await house.start()
-            agents = {
-                name: await made_agent(house, settings) for name, settings in {**STRICT, "everything": {}}.items()
-            }
+            agents = {name: await made_agent(house, settings) for name, settings in {**STRICT, **LOOSE}.items()}
             await house.kill()
             yield Ground(folder, nursery, llm, house.data, agents)
 
@@ -123,10 +135,10 @@ async def is_going_on(http: httpx2.AsyncClient, call_id: str) -> bool:
     return (await http.get(f"/v2/get-call/{call_id}")).json()["call_status"] == "ongoing"
 
 
-def check_clean(ground: Ground, house: CrashHouse) -> None:
-    """Nothing that was said is in the data folder, nor in what the servers printed."""
-    assert hits(house.data, WORDS) == []
-    assert [line for log in ground.folder.glob("*.log") for line in WORDS if line in log.read_text()] == []
+def check_clean(ground: Ground, house: CrashHouse, words: Sequence[str] = WORDS) -> None:
+    """None of these words is in the data folder, nor in what the servers printed."""
+    assert hits(house.data, words) == []
+    assert [word for log in ground.folder.glob("*.log") for word in words if word in log.read_text()] == []
 
 
 @pytest.mark.parametrize(
@@ -150,6 +162,34 @@ async def test_nothing_that_was_said_is_on_the_disk_wherever_the_process_dies(
         await until_over(house)
         assert list((house.data / "unstored").iterdir()) == []
         check_clean(ground, house)
+
+
+@pytest.mark.parametrize("point", PII_POINTS)
+async def test_no_personal_data_is_on_the_disk_wherever_the_process_dies(
+    ground: Ground, tmp_path: Path, point: str
+) -> None:
+    async with opened(ground, tmp_path, "except_pii") as house:
+        assert await house.start(crash_at=point, scripted__stt_texts=CARD)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(one_call, house)
+            await house.death()
+        check_clean(ground, house, ["4111"])
+        assert await house.start()
+        await until_over(house)
+        check_clean(ground, house, ["4111"])
+
+
+async def test_all_but_personal_data_is_kept(ground: Ground, tmp_path: Path) -> None:
+    async with opened(ground, tmp_path, "except_pii") as house:
+        assert await house.start(scripted__stt_texts=CARD)
+        await one_call(house)
+        await until_over(house)
+        await house.kill()
+        check_clean(ground, house, ["4111"])
+        assert {hit.rpartition(": ")[2] for hit in hits(house.data, [ANSWERED, "[CREDIT_CARD]"])} == {
+            ANSWERED,
+            "[CREDIT_CARD]",
+        }
 
 
 async def test_the_words_are_found_where_they_may_be_stored_and_gone_when_the_call_is(

@@ -305,9 +305,8 @@ async def test_the_latency_line_adds_up_to_the_stored_value(held: Held) -> None:
     [
         {"opt_out_sensitive_data_storage": True},
         {"data_storage_setting": "basic_attributes_only"},
-        {"data_storage_setting": "everything_except_pii"},
     ],
-    ids=["opt out", "basic attributes only", "everything except pii"],
+    ids=["opt out", "basic attributes only"],
 )
 async def test_what_an_opted_out_agent_hears_and_says_is_never_on_disk(
     customer: Customer, setting: dict[str, Any]

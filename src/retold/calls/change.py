@@ -51,8 +51,8 @@ async def update_finished(deps: Deps, org_id: OrgId, call_id: CallId, changes: C
     if record is None:
         return None
     _finished(changes.applied_to)(record)
-    is_tightened = changes.data_storage_setting is not None
-    is_erased = is_tightened and not changes.applied_to(record).call.stores_sensitive_data
+    setting = changes.applied_to(record).call.data_storage_setting
+    is_tightened = is_erased = setting != record.call.data_storage_setting
     if is_erased:
         # Before the row is changed: a crash in between leaves addresses without files, never files without an address.
         await erase(record, deps.archive)

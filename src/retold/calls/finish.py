@@ -18,7 +18,7 @@ import orjson
 from structlog.stdlib import get_logger
 
 from retold.calls.consequences import NOBODY, audience_of
-from retold.calls.scrub import Scrub, scrubbed
+from retold.calls.scrub import Scrub, as_stored, scrubbed
 from retold.calls.unstored import UnstoredCalls
 from retold.crash import crash_point
 from retold.domain.analysis import ANALYSIS_JOB
@@ -37,7 +37,7 @@ from retold.ids import CallId, OrgId, new_job_id
 from retold.storage.disk import Disk
 from retold.storage.files import PUBLIC_LOG, FileOwner, folder_of, remove_files, write_log, write_owner
 from retold.storage.recordings import MULTI_CHANNEL, RECORDING, SCRUBBED, SCRUBBED_MULTI_CHANNEL, Recording, encode
-from retold.storage.sealed_audio import SealedAudio
+from retold.storage.sealed_audio import SealedPair
 from retold.storage.store import Store, with_call
 from retold.storage.tape import remove_spool, spooled_calls, spooled_samples
 from retold.storage.unstored_recording import UnstoredRecording
@@ -77,7 +77,7 @@ async def finish(  # noqa: PLR0913 - each a fact of its own, most with a default
     is_recording_complete: bool,
     is_recorded_here: bool = True,
     is_replayed: bool = False,
-    sealed: tuple[SealedAudio, SealedAudio] | None = None,
+    sealed: SealedPair | None = None,
 ) -> CallRecord:
     """Write down a call that is over, once and for all; gives what is stored.
 
@@ -98,11 +98,12 @@ async def finish(  # noqa: PLR0913 - each a fact of its own, most with a default
         has_log = await asyncio.to_thread(_write_log, told.logged, start_wall_ms, record, archive)
         finished = _with_files(finished, record.files_token, has_recording=has_recording, has_log=has_log)
         is_recording_complete = is_recording_complete and has_recording
-    elif not is_replayed:
-        recording = sealed and UnstoredRecording(_recording(finished, told.sample_rate), *sealed)
-        whole = _with_files(finished, record.files_token, has_recording=recording is not None)
-        await asyncio.to_thread(archive.unstored.put, whole, recording)
-    finished = finished.permitted().model_copy(update={"is_recording_complete": is_recording_complete})
+    else:
+        if not is_replayed:
+            await _keep_whole(told, sealed, archive)
+            finished = await _scrubbed_copy(told, sealed, archive)
+        finished = finished.permitted()
+    finished = finished.model_copy(update={"is_recording_complete": is_recording_complete})
     consequences = await _of_end(finished, archive)
     if not await archive.store.finish_call(finished, consequences=consequences):
         return await _as_stored(record, archive) or finished
@@ -111,6 +112,26 @@ async def finish(  # noqa: PLR0913 - each a fact of its own, most with a default
         await asyncio.to_thread(remove_spool, archive.spool, record.call.call_id)
     crash_point("spool_removed")
     return finished
+
+
+async def _keep_whole(told: "_Told", sealed: SealedPair | None, archive: Archive) -> None:
+    """Keep for ten minutes, in memory, what may not be stored."""
+    whole = told.record
+    recording = sealed and UnstoredRecording(_recording(whole, told.sample_rate), *sealed)
+    whole = _with_files(whole, whole.files_token, has_recording=recording is not None)
+    await asyncio.to_thread(archive.unstored.put, whole, recording)
+
+
+async def _scrubbed_copy(told: "_Told", sealed: SealedPair | None, archive: Archive) -> CallRecord:
+    """The call without its personal data, if it may be stored so, its files written; else as it was told."""
+    whole, transcript = told.record, told.record.call.scrubbed_transcript_with_tool_calls
+    if not whole.call.stores_scrubbed_data or transcript is None:
+        return whole
+    has_recording = sealed is not None and await _encode(_recording(whole, told.sample_rate, sealed), whole, archive)
+    start_wall_ms = whole.call.start_timestamp or 0
+    has_log = await asyncio.to_thread(_write_log, told.logged, start_wall_ms, whole, archive)
+    stored = as_stored(whole, transcript, told.logged)
+    return _with_files(stored, whole.files_token, has_recording=has_recording, has_log=has_log)
 
 
 async def end_unjoined(
@@ -219,7 +240,7 @@ def _told(record: CallRecord, events: Sequence[AnyEvent], archive: Archive) -> _
     start_wall_ms = connected.wall_ms if connected else (record.call.start_timestamp or record.created_wall_ms)
     report = fold(events, end_ms=end_ms)
     finished = _finished(record, report, start_wall_ms)
-    if not record.pii_categories:
+    if not record.scrubbed_categories:
         return _Told(finished, sample_rate, events)
     copies = scrubbed(record, report.items, events, archive.scrub)
     if copies is None:
@@ -227,11 +248,11 @@ def _told(record: CallRecord, events: Sequence[AnyEvent], archive: Archive) -> _
     return _Told(with_call(finished, scrubbed_transcript_with_tool_calls=copies.transcript), sample_rate, copies.events)
 
 
-def _recording(record: CallRecord, sample_rate: int) -> Recording:
+def _recording(record: CallRecord, sample_rate: int, sealed: SealedPair | None = None) -> Recording:
     """What is to be encoded of a call that is over: its scrubbed transcript says what to mute."""
     transcript = record.call.scrubbed_transcript_with_tool_calls
     muted = None if transcript is None else muted_in(transcript)
-    return Recording(record.call.call_id, sample_rate, record.call.duration_ms or 0, muted)
+    return Recording(record.call.call_id, sample_rate, record.call.duration_ms or 0, muted, sealed)
 
 
 def _finished(record: CallRecord, report: CallReport, start_wall_ms: int) -> CallRecord:
@@ -270,6 +291,10 @@ def _with_files(
     if has_recording and record.call.scrubbed_transcript_with_tool_calls is not None:
         paths["scrubbed_recording_url"] = f"{folder}/{SCRUBBED}"
         paths["scrubbed_recording_multi_channel_url"] = f"{folder}/{SCRUBBED_MULTI_CHANNEL}"
+    if has_recording and record.is_scrubbed:
+        # There are no others.
+        paths["recording_url"] = paths["scrubbed_recording_url"]
+        paths["recording_multi_channel_url"] = paths["scrubbed_recording_multi_channel_url"]
     if has_log:
         paths["public_log_url"] = f"{folder}/{PUBLIC_LOG}"
     return with_call(record, **paths)

@@ -17,7 +17,7 @@ from retold.domain.call_parts import (
     TelephonyIdentifier,
 )
 from retold.domain.latency import CallLatency, LatencyStats
-from retold.domain.pii.categories import PiiCategory
+from retold.domain.pii.categories import CATEGORIES, PiiCategory
 from retold.domain.reasons import CallStatus, DisconnectionReason
 
 TranscriptJson = list[dict[str, Any]]
@@ -90,8 +90,13 @@ class Call(BaseModel):
 
     @property
     def stores_sensitive_data(self) -> bool:
-        """Whether transcript, recording and log may be written to disk."""
+        """Whether transcript, recording and log may be written to disk as they are."""
         return self.data_storage_setting == "everything" and not self.opt_out_sensitive_data_storage
+
+    @property
+    def stores_scrubbed_data(self) -> bool:
+        """Whether they may be without the personal data in them."""
+        return self.data_storage_setting == "everything_except_pii" and not self.opt_out_sensitive_data_storage
 
     def wire(self) -> dict[str, Any]:
         """The call as the API shows it: JSON-ready, unset fields omitted."""
@@ -102,13 +107,18 @@ class Call(BaseModel):
         return self.model_copy(update={**dict.fromkeys(_AFTER_CREATION), "call_status": CallStatus.REGISTERED})
 
     def tightened(self, setting: DataStorageSetting) -> "Call":
-        """The call with this storage setting, and without what it forbids. Raises ValueError for a looser one."""
+        """The call with this storage setting, and without what it forbids. Raises ValueError for a looser one.
+
+        What `everything_except_pii` would leave of what is stored already is not worked out: all of it goes.
+        """
+        if setting == self.data_storage_setting:
+            return self
         if STORAGE_SETTINGS.index(setting) < STORAGE_SETTINGS.index(self.data_storage_setting):
             raise ValueError(f"data_storage_setting is {self.data_storage_setting} and can only be tightened")
         return self.model_copy(update={"data_storage_setting": setting}).permitted()
 
     def permitted(self) -> "Call":
-        """What of the call may be written to disk."""
+        """What of the call, as it was told, may be written to disk."""
         return self if self.stores_sensitive_data else self.model_copy(update=dict.fromkeys(SENSITIVE_FIELDS))
 
 
@@ -190,6 +200,8 @@ class CallRecord(BaseModel):
     variable_overrides_json: str | None = None
     """Dynamic variables set while the call runs; they go before those it was created with."""
     is_recording_complete: bool = True
+    is_scrubbed: bool = False
+    """Whether transcript, recording and log are those without personal data."""
     tool_latencies_json: str | None = None
     """From a tool's call to its result in milliseconds, by `tool_call_id`; calls can be found by them."""
 
@@ -202,7 +214,28 @@ class CallRecord(BaseModel):
         """What of the record may be written to disk."""
         if self.call.stores_sensitive_data:
             return self
+        if self.is_scrubbed and self.call.stores_scrubbed_data:
+            return self._with_scrubbed_analysis()
         return self.model_copy(update={"call": self.call.permitted(), "tool_latencies_json": None})
+
+    @property
+    def scrubbed_categories(self) -> tuple[PiiCategory, ...]:
+        """What is left out of the scrubbed copies; all there is, where only these may be stored and none is named."""
+        return self.pii_categories or (CATEGORIES if self.call.stores_scrubbed_data else ())
+
+    def _with_scrubbed_analysis(self) -> "CallRecord":
+        analysis = self.call.call_analysis
+        if analysis is None:
+            return self
+        # Imported when it is first needed: lists of names and words, which few servers use.
+        from retold.domain.pii.scrub import scrub_json  # noqa: PLC0415 - as said
+
+        try:
+            text = scrub_json(analysis.model_dump_json(exclude_none=True), self.scrubbed_categories)
+            scrubbed = CallAnalysis.model_validate_json(text)
+        except Exception:  # noqa: BLE001 - fails closed: what could not be searched is not stored
+            scrubbed = None
+        return self.model_copy(update={"call": self.call.model_copy(update={"call_analysis": scrubbed})})
 
     @property
     def erase_after_ms(self) -> int | None:

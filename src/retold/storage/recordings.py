@@ -13,6 +13,7 @@ from retold.audio.wav import HEADER_BYTES, wav_header
 from retold.crash import crash_point
 from retold.domain.pii.transcript import MutedByRole
 from retold.storage.disk import Disk
+from retold.storage.sealed_audio import SealedPair
 from retold.storage.tape import CHANNELS, spool_path
 
 RECORDING = "recording.wav"
@@ -37,6 +38,8 @@ class Recording:
     duration_ms: int
     muted: MutedByRole | None = None
     """What the scrubbed recordings leave out; None when there are none to be."""
+    sealed: SealedPair | None = None
+    """Its audio when that may not be stored: then it comes from there, and only the scrubbed recordings are written."""
 
     @property
     def samples(self) -> int:
@@ -55,7 +58,8 @@ def encode(
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
     tracks = tracks_of(recording)
     with ExitStack() as stack:
-        caller, agent = (_opened(stack, spool_path(spool, recording.call_id, channel)) for channel in CHANNELS)
+        paths = [spool_path(spool, recording.call_id, channel) for channel in CHANNELS]
+        caller, agent = [sealed.read for sealed in recording.sealed or ()] or [_opened(stack, path) for path in paths]
         outputs = [stack.enter_context(_Output(target / track.name, disk)) for track in tracks]
         for track, output in zip(tracks, outputs, strict=True):
             data_bytes = recording.samples * track.channels * BYTES_PER_SAMPLE
@@ -64,7 +68,7 @@ def encode(
             if is_unwanted():
                 return
             count = min(CHUNK_SAMPLES, recording.samples - start)
-            left, right = _read(caller, start, count), _read(agent, start, count)
+            left, right = caller(start, count), agent(start, count)
             for track, output in zip(tracks, outputs, strict=True):
                 output.write(track.of(left, right, start))
             crash_point("recording_half_written")
@@ -91,8 +95,8 @@ class Track:
 
 
 def tracks_of(recording: Recording) -> list[Track]:
-    """The recordings that a call has: two, and two more when there are scrubbed ones."""
-    tracks = [Track(RECORDING, 1), Track(MULTI_CHANNEL, 2)]
+    """The recordings that a call has: two, and two more when there are scrubbed ones; of sealed audio only these."""
+    tracks = [Track(RECORDING, 1), Track(MULTI_CHANNEL, 2)] if recording.sealed is None else []
     if recording.muted is None:
         return tracks
     left, right = (
@@ -147,17 +151,16 @@ class _Output:
         self._disk.replace(self._partial, self._target)
 
 
-def _opened(stack: ExitStack, path: Path) -> int | None:
+def _opened(stack: ExitStack, path: Path) -> Callable[[int, int], bytes]:
+    """Reads so many samples from a position of a spool file; silence where nothing was recorded."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
-        return None
+        return lambda _start, count: bytes(count * BYTES_PER_SAMPLE)
     stack.callback(os.close, fd)
-    return fd
 
+    def read(start: int, count: int) -> bytes:
+        wanted = count * BYTES_PER_SAMPLE
+        return os.pread(fd, wanted, start * BYTES_PER_SAMPLE).ljust(wanted, b"\0")
 
-def _read(fd: int | None, start: int, count: int) -> bytes:
-    """`count` samples from `start`; silence where nothing was recorded."""
-    wanted = count * BYTES_PER_SAMPLE
-    got = b"" if fd is None else os.pread(fd, wanted, start * BYTES_PER_SAMPLE)
-    return got + bytes(wanted - len(got))
+    return read

@@ -9,6 +9,7 @@ call. Without the key, which is never written, the file is noise: a process that
 
 import os
 import secrets
+import threading
 from array import array
 from bisect import bisect_left
 from pathlib import Path
@@ -25,7 +26,7 @@ _TAG_BYTES: Final = 16
 
 
 class SealedAudio:
-    """One channel. Written by one thread, then read by others; blocking."""
+    """One channel. Written by one thread, then read and removed by any; blocking."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,6 +38,7 @@ class SealedAudio:
         self._end = 0
         self._written = 0
         self._last = (-1, b"")
+        self._reading = threading.Lock()
 
     def __repr__(self) -> str:
         return f"SealedAudio({len(self._starts)} pieces)"
@@ -60,6 +62,10 @@ class SealedAudio:
 
     def read(self, start: int, count: int) -> bytes:
         """`count` samples from `start`; silence where nothing was recorded. Raises OSError, also when removed."""
+        with self._reading:
+            return self._read(start, count)
+
+    def _read(self, start: int, count: int) -> bytes:
         if not self._key:
             raise FileNotFoundError(f"{self.path.name} was removed")
         got = bytearray(count * BYTES_PER_SAMPLE)
@@ -77,10 +83,11 @@ class SealedAudio:
 
     def remove(self) -> None:
         """Delete the file and forget the key; nothing can be read afterwards. Raises OSError."""
-        self._key = b""
-        self._last = (-1, b"")
-        for index in (self._starts, self._offsets, self._sizes):
-            del index[:]
+        with self._reading:
+            self._key = b""
+            self._last = (-1, b"")
+            for index in (self._starts, self._offsets, self._sizes):
+                del index[:]
         self.path.unlink(missing_ok=True)
 
     def _opened(self, place: int) -> bytes:
@@ -98,6 +105,10 @@ class SealedAudio:
             # The next read mostly begins in the piece in which this one ends.
             self._last = (number, pcm)
         return pcm
+
+
+SealedPair = tuple[SealedAudio, SealedAudio]
+"""The caller's and the agent's."""
 
 
 def _nonce(number: int) -> bytes:

@@ -21,7 +21,7 @@ from retold.audio.pcm import BYTES_PER_SAMPLE
 from retold.crash import crash_point
 from retold.storage.disk import Disk
 from retold.storage.sealed_audio import FOLDER as SEALED_FOLDER
-from retold.storage.sealed_audio import SealedAudio
+from retold.storage.sealed_audio import SealedAudio, SealedPair
 
 FLUSH_S = 0.2
 """A killed process loses this much audio, and what the writes of one round take."""
@@ -85,7 +85,7 @@ class SpoolTape:
         self._is_discarded = False
 
     @property
-    def sealed(self) -> tuple[SealedAudio, SealedAudio] | None:
+    def sealed(self) -> SealedPair | None:
         """The caller's and the agent's audio of a call that may not be stored, once the tape is closed."""
         if self._caller.sealed is None or self._agent.sealed is None or self._is_discarded:
             return None

@@ -1,7 +1,5 @@
 """The recordings of a call that may not be stored: made piece by piece when asked for, out of its sealed audio."""
 
-import threading
-
 from retold.audio.pcm import BYTES_PER_SAMPLE
 from retold.audio.wav import HEADER_BYTES, wav_header
 from retold.storage.recordings import CHUNK_SAMPLES, Recording, tracks_of
@@ -16,7 +14,6 @@ class UnstoredRecording:
         self._tracks = {track.name: track for track in tracks_of(recording)}
         self._caller = caller
         self._agent = agent
-        self._lock = threading.Lock()
 
     def size(self, name: str) -> int:
         """Bytes of one of them; 0 for another name."""
@@ -32,12 +29,10 @@ class UnstoredRecording:
             return header[start:]
         first, inside = divmod(start - HEADER_BYTES, width)
         count = min(CHUNK_SAMPLES, self._recording.samples - first)
-        with self._lock:
-            left, right = (channel.read(first, count) for channel in (self._caller, self._agent))
+        left, right = (channel.read(first, count) for channel in (self._caller, self._agent))
         return track.of(left, right, first)[inside:]
 
     def remove(self) -> None:
         """Delete the files and forget the keys: nothing can be read any more. Raises OSError."""
-        with self._lock:
-            self._caller.remove()
-            self._agent.remove()
+        self._caller.remove()
+        self._agent.remove()

@@ -55,7 +55,7 @@ async def test_a_call_becomes_its_record(tmp_path: Path) -> None:
     assert finished.is_recording_complete
 
 
-@pytest.mark.parametrize("setting", ["everything_except_pii", "basic_attributes_only", "opt out"])
+@pytest.mark.parametrize("setting", ["basic_attributes_only", "opt out"])
 async def test_nothing_that_was_said_is_ever_on_disk_under_the_strict_settings(tmp_path: Path, setting: str) -> None:
     agent = (
         make_agent(opt_out_sensitive_data_storage=True)
