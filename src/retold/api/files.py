@@ -3,6 +3,7 @@
 import gzip
 import re
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -17,6 +18,7 @@ from retold.api.rate_limits import address_of
 from retold.calls.deps import Deps
 from retold.errors import Forbidden, NoSuchFile
 from retold.ids import SIGNED_MARK
+from retold.storage.files import FileOwner
 from retold.storage.unstored_recording import UnstoredRecording
 
 router = APIRouter(tags=["files"], dependencies=[Depends(unguessable_address)])
@@ -67,8 +69,17 @@ async def get_file(request: Request, token: str, name: str) -> Response:
     try:
         packed = await anyio.Path(folder / f"{name}.gz").read_bytes()
     except FileNotFoundError:
-        return _unstored(request, deps.archive.unstored.recording(token), name)
+        recording = deps.archive.unstored.recording(token)
+        if recording is not None and request.method == "GET":
+            await deps.store.audit_log.note_reading(token, name, address_of(request), partial(_owner, deps))
+        return _unstored(request, recording, name)
     return _text(request, await anyio.to_thread.run_sync(gzip.decompress, packed), _MEDIA_TYPES[name])
+
+
+def _owner(deps: Deps, token: str) -> FileOwner | None:
+    """Whose a recording is that is not stored."""
+    record = deps.archive.unstored.under(token)
+    return None if record is None else FileOwner(record.org_id, record.call.call_id)
 
 
 def _check_signature(request: Request, deps: Deps, path: str) -> None:

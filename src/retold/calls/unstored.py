@@ -87,6 +87,12 @@ class UnstoredCalls:
             kept = None if call_id is None else self._calls[call_id]
             return kept.recording if kept is not None and kept.until_ms > self._clock.monotonic_ms() else None
 
+    def under(self, files_token: str) -> CallRecord | None:
+        """The call whose recording is under this token; None when nothing of it is kept any more."""
+        with self._lock:
+            call_id = self._by_token.get(files_token)
+        return None if call_id is None else self.get(call_id)
+
     def change(self, call_id: str, change: Callable[[CallRecord], CallRecord]) -> CallRecord | None:
         """Replace what is kept of a call; gives what it is then, None when nothing is kept."""
         record = self.get(call_id)

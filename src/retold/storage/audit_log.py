@@ -1,5 +1,6 @@
 """What is asked of the audit log, and the one act that is no change: somebody reads a file of a call."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -46,17 +47,20 @@ class AuditLog:
         """Go through the whole log of an organisation, and look for a hash that is known to have been in it."""
         return await self._database.read(lambda connection: verify(connection, org_id, known))
 
-    async def note_reading(self, files_token: str, name: str, ip: str) -> None:
+    async def note_reading(
+        self, files_token: str, name: str, ip: str, owner_of: Callable[[str], FileOwner | None] | None = None
+    ) -> None:
         """Have it on the disk that somebody reads a file, before anything of the file is sent.
 
-        Within a minute the same is noted once. Raises StorageError: what cannot be noted is not to be read.
+        Within a minute the same is noted once. `owner_of` knows whose a file is that is not stored. Raises
+        StorageError: what cannot be noted is not to be read.
         """
         reading = _Reading(files_token, name, ip)
         now_ms = self._clock.monotonic_ms()
         noted_ms = self._readings.get(reading)
         if noted_ms is not None and now_ms - noted_ms < SAME_READING_MS:
             return
-        owner = await self._owner(files_token)
+        owner = await self._owner(files_token) if owner_of is None else owner_of(files_token)
         if owner is None:
             # Its call was deleted meanwhile.
             return

@@ -13,6 +13,7 @@ import pytest
 
 from retold.clock import SystemClock
 from retold.domain.call import CallRecord
+from retold.domain.erasure import ErasureKind
 from retold.domain.reasons import CallStatus
 from retold.errors import BackupRefused, StorageError
 from retold.ids import DEFAULT_ORG_ID, CallId
@@ -66,6 +67,11 @@ async def running_call(store: Store, sound: bytes = SOUND) -> CallRecord:
     spool.mkdir(exist_ok=True)
     (spool / f"{record.call.call_id}.caller.pcm").write_bytes(sound)
     return record
+
+
+async def erase(store: Store, record: CallRecord) -> None:
+    proof = await store.erasures.begin(DEFAULT_ORG_ID, ErasureKind.CALL)
+    await store.erasures.erase(DEFAULT_ORG_ID, [CallId(record.call.call_id)], proof)
 
 
 async def made(folder: Path, url: str | None, target: Path, tell: Callable[..., None] = tell_nobody) -> Made:
@@ -137,7 +143,7 @@ async def test_calls_that_begin_and_end_meanwhile_are_of_one_moment(tmp_path: Pa
         (tmp_path / "old" / "spool" / f"{going_on.call.call_id}.caller.pcm").unlink()
         for path in folder_of(tmp_path / "old", gone.files_token).iterdir():
             path.unlink()
-        await store.delete_call(DEFAULT_ORG_ID, CallId(gone.call.call_id), 1)
+        await erase(store, gone)
         await ended_call(store)
 
     backup = await made(tmp_path / "old", None, tmp_path, tell)
@@ -160,7 +166,7 @@ async def test_erasing_does_not_make_others_wait_for_a_backup(tmp_path: Path) ->
 
     async def change() -> None:
         for record in erased:
-            await store.delete_call(DEFAULT_ORG_ID, CallId(record.call.call_id), 1)
+            await erase(store, record)
         for _ in range(100):
             await store.create_call(make_record())
 

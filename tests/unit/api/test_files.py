@@ -208,3 +208,11 @@ async def test_a_recording_that_is_not_stored_is_gone_with_its_call(
     assert unstored
     app.context.deps.archive.unstored.forget("call_1")
     assert (await api.get(f"/files/{OTHER_TOKEN}/recording.wav")).status_code == 404
+
+
+async def test_reading_a_recording_that_is_not_stored_is_told_too(api: httpx2.AsyncClient, unstored: bytes) -> None:
+    assert unstored
+    for _ in range(2):
+        await api.get(f"/files/{OTHER_TOKEN}/recording.wav", headers={"Range": "bytes=0-9"})
+    told = (await api.get("/list-audit-log", params={"object_id": "call_1"})).json()["items"]
+    assert [(entry["act"], entry["object_type"]) for entry in told] == [("read", "call")]
