@@ -44,7 +44,6 @@ CRASH_POINTS = (
     "unjoined_committed",
     "job_claim_in_transaction",
     "job_claimed",
-    "job_failure_noted",
     "analysis_made",
     "change_in_transaction",
     "change_committed",

@@ -13,6 +13,7 @@ from urllib import error, request
 
 from retold.app.listen import bind
 from retold.cli.finding import Finding
+from retold.cli.job_checks import check_jobs
 from retold.cli.language_model import check_language_model
 from retold.cli.sandbox import check_sandbox
 from retold.cli.webhook_checks import check_webhooks
@@ -46,6 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
         check_rights(settings.data_dir),
         check_disk(settings.data_dir, settings.min_free_disk_mb),
         *check_webhooks(settings),
+        *check_jobs(settings),
     ]
 
 

@@ -11,18 +11,22 @@ A job is claimed by lease, so one process is at it. It ends in the transaction o
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import anyio
 from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from retold.clock import Clock
 from retold.crash import crash_point
 from retold.domain.consequences import NewJob
+from retold.errors import StorageError
 from retold.ids import CallId, OrgId
 from retold.storage.claims import Claims
 from retold.storage.database import Database
 from retold.storage.job_tables import job
+from retold.storage.outside import read_only_engine
 from retold.storage.owners import Owners
 
 T = TypeVar("T")
@@ -133,7 +137,6 @@ class JobStore:
             values["due_ms"] = self._clock.wall_ms() + retry_in_ms
         mine = (job.c.job_id == job_id) & self._claims.is_mine
         await self._write(lambda connection: connection.execute(update(job).where(mine).values(values)))
-        crash_point("job_failure_noted")
 
     def end(self, connection: Connection, job_id: str) -> bool:
         """End a job inside the transaction of what it did; False when it is not this process's any more."""
@@ -166,6 +169,23 @@ def end(connection: Connection, job_id: str, claims: Claims) -> bool:
     """Delete a job of these claims; False when it is not theirs any more."""
     mine = (job.c.job_id == job_id) & claims.is_mine
     return connection.execute(delete(job).where(mine)).rowcount == 1
+
+
+def dead_jobs_outside(data_dir: Path, database_url: str | None) -> DeadJobs | None:
+    """The same beside a running server, or without one; None too where there is no such database. Blocks.
+
+    Raises StorageError.
+    """
+    engine = read_only_engine(data_dir, database_url)
+    if engine is None:
+        return None
+    try:
+        with engine.connect() as connection:
+            return dead_jobs(connection) if engine.dialect.has_table(connection, job.name) else None
+    except SQLAlchemyError as error:
+        raise StorageError(f"the database cannot be read: {type(error).__name__}") from error
+    finally:
+        engine.dispose()
 
 
 def dead_jobs(connection: Connection) -> DeadJobs | None:

@@ -1,15 +1,14 @@
 """Which webhooks are in trouble, read from outside: beside a running server, or without one; nothing is changed."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
-from sqlalchemy import Engine, NullPool, create_engine, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from retold.errors import StorageError
+from retold.storage.outside import read_only_engine
 from retold.storage.webhook_tables import webhook_endpoint, webhook_event
 
 MAX_NAMED = 20
@@ -30,10 +29,9 @@ class TroubledEndpoint:
 
 def troubled_endpoints(data_dir: Path, database_url: str | None) -> Sequence[TroubledEndpoint]:
     """The first of them; none where there is no database, or one of an earlier version. Blocks. Raises StorageError."""
-    path = data_dir / "retold.db"
-    if database_url is None and not path.is_file():
+    engine = read_only_engine(data_dir, database_url)
+    if engine is None:
         return []
-    engine = _sqlite_engine(path) if database_url is None else _postgres_engine(database_url)
     columns = webhook_endpoint.c
     waiting = (
         select(func.count())
@@ -52,15 +50,3 @@ def troubled_endpoints(data_dir: Path, database_url: str | None) -> Sequence[Tro
     finally:
         engine.dispose()
     return [TroubledEndpoint(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows]
-
-
-def _sqlite_engine(path: Path) -> Engine:
-    # One that cannot write does not checkpoint either, when it is the last to close.
-    address = f"file:{quote(str(path))}?mode=ro"
-    return create_engine("sqlite://", creator=lambda: sqlite3.connect(address, uri=True), poolclass=NullPool)
-
-
-def _postgres_engine(url: str) -> Engine:
-    from retold.storage.postgres import copying_engine  # noqa: PLC0415 - its driver is an extra
-
-    return copying_engine(url, is_read_only=True)

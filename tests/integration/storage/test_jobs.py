@@ -6,11 +6,13 @@ from pathlib import Path
 import anyio
 import pytest
 
+from retold.cli.job_checks import check_jobs
 from retold.domain.call import CallRecord
 from retold.domain.consequences import Consequences, NewJob
 from retold.domain.reasons import CallStatus
 from retold.errors import ClaimLost
 from retold.ids import DEFAULT_ORG_ID, CallId, new_job_id
+from retold.settings import Settings
 from retold.storage.call_changes import Change
 from retold.storage.claims import LEASE_MS
 from retold.storage.jobs import Job
@@ -117,6 +119,20 @@ async def test_a_failed_job_waits_and_one_given_up_is_shown(store: Store, clock:
     dead = await store.jobs.dead()
     assert dead is not None
     assert (dead.count, dead.example) == (1, f"analysis of {record.call.call_id}: still no answer")
+
+
+async def test_the_doctor_names_what_was_given_up(store: Store, tmp_path: Path, database_url: str | None) -> None:
+    settings = Settings.model_validate({"data_dir": tmp_path, "database_url": database_url})
+    assert [finding.state for finding in check_jobs(settings)] == ["ok"]
+    record = await finished(store)
+    await store.jobs.failed((await only(store)).job_id, "no answer", None)
+    [finding] = check_jobs(settings)
+    assert finding.state == "warning"
+    assert finding.detail == f"1 given up, the newest: analysis of {record.call.call_id}: no answer"
+
+
+def test_where_there_is_no_database_nothing_was_given_up(tmp_path: Path) -> None:
+    assert [finding.state for finding in check_jobs(Settings(data_dir=tmp_path))] == ["ok"]
 
 
 async def test_a_job_ends_with_the_change_it_makes(store: Store, clock: HandClock) -> None:
