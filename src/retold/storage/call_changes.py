@@ -14,6 +14,7 @@ from retold.storage.call_tables import call_tombstone
 from retold.storage.call_writes import remove_call, replace_call, stored_record
 from retold.storage.idempotency import KEPT_MS
 from retold.storage.tables import call, call_event, metadata
+from retold.storage.webhook_redaction import redact_events
 
 _SLACK_MS = 120_000
 """An answer's expiry is counted from when its request came, the call's age from when it was made."""
@@ -28,6 +29,7 @@ def change_call(
 ) -> CallRecord | None:
     """Replace a call by what `change` makes of it, and its journal by what `redact` leaves; None when there is none.
 
+    Its webhook events lose what a tightened storage setting forbids.
     Raises what `change` raises; nothing is changed then.
     """
     before = stored_record(connection, org_id, call_id)
@@ -35,6 +37,8 @@ def change_call(
         return None
     changed = change(before)
     replace_call(connection, rows_of(changed), before)
+    if before.call.stores_sensitive_data and not changed.call.stores_sensitive_data:
+        redact_events(connection, call_id)
     if redact is not None:
         _redact_journal(connection, call_id, redact)
     return changed

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import Connection, create_engine, select
 
@@ -75,6 +76,23 @@ async def test_what_follows_from_a_change_is_made_of_the_changed_call(store: Sto
     assert zlib.decompress(row["call"]) == record.call.model_dump_json(exclude_none=True).encode()
 
 
+async def test_tightening_a_call_takes_what_it_forbids_out_of_its_events(store: Store, url: str) -> None:
+    record = make_record(start_timestamp=BORN_MS, transcript="User: quetzal")
+    call_id = CallId(record.call.call_id)
+    await store.create_call(record)
+    whole = record.call.model_dump_json(exclude_none=True).encode()
+    events_made = (new_event("call_started"), new_event("call_ended", whole))
+    await store.finish_call(ended(record), consequences=Consequences(events=events_made))
+    await store.change_call(DEFAULT_ORG_ID, call_id, same)
+    assert [row["is_whole"] for row in events(url)] == [True, True]
+    await store.change_call(DEFAULT_ORG_ID, call_id, tightened, is_erasing=True)
+    rows = events(url)
+    assert [row["is_whole"] for row in rows] == [True, False]
+    assert zlib.decompress(rows[0]["call"]) == b'{"call_id":"one"}'
+    left = orjson.loads(zlib.decompress(rows[1]["call"]))
+    assert left == {name: value for name, value in orjson.loads(whole).items() if name != "transcript"}
+
+
 async def test_deleting_a_call_takes_its_events_along(store: Store, url: str) -> None:
     record, other = make_record(), make_record()
     for one in (record, other):
@@ -111,6 +129,10 @@ def ended(record: CallRecord) -> CallRecord:
 
 def same(record: CallRecord) -> CallRecord:
     return record
+
+
+def tightened(record: CallRecord) -> CallRecord:
+    return record.model_copy(update={"call": record.call.tightened("basic_attributes_only")})
 
 
 def refused(_record: CallRecord) -> CallRecord:
