@@ -24,7 +24,11 @@ NEVER = ("hang", "trickle")
 """Behaviours that end only when the server gives up."""
 FLAPPING = 20
 """Addresses of the receiver that flaps: four attempts at once go to each."""
+FLAPPING_EVERY_S = 0.02
+"""Between the ends of calls told to it: fifty a second, two or three thousand calls at a time."""
 HEALTHY = 49
+CALL_EVERY_S = 0.05
+"""Between the ends of calls, all receivers together: twenty a second are some thousand calls at a time."""
 CONNECTIONS = 8
 QUIET_S = 3.0
 """Without a delivery for so long, nothing is under way: what is pending waits for its next attempt."""
@@ -52,18 +56,20 @@ class Post:
         }
         return str((await self.http.post("/create-agent", json=body)).raise_for_status().json()["agent_id"])
 
-    async def call(self, agent_ids: Sequence[str], calls: int, connections: int = CONNECTIONS) -> set[str]:
-        """So many calls, by turns with these agents; gives their ids."""
+    async def call(self, agent_ids: Sequence[str], calls: int, *, every_s: float = 0.0) -> set[str]:
+        """So many calls, by turns with these agents, one every so often or as fast as it goes; gives their ids."""
         made: set[str] = set()
+        began_s = anyio.current_time()
 
         async def ask(connection: PlainConnection, number: int) -> Answer:
+            await anyio.sleep_until(began_s + number * every_s)
             agent_id = agent_ids[number % len(agent_ids)]
             body = {"from_number": NUMBER, "to_number": "+14155550101", "override_agent_id": agent_id}
             answer = await connection.post("/v2/create-phone-call", body)
             made.add(str(orjson.loads(answer.body)["call_id"]))
             return answer
 
-        await asked_by(self.server, connections, calls, ask)
+        await asked_by(self.server, CONNECTIONS, calls, ask)
         return made
 
 
@@ -81,7 +87,7 @@ async def _flapping(events: int) -> list[Figure]:
         await _until_taken(post, FLAPPING)
         before_mb = process.resident_mb(post.server.process.pid)
         began_ms = post.receiver.clock.monotonic_ms()
-        made = await post.call(agents, events)
+        made = await post.call(agents, events, every_s=FLAPPING_EVERY_S)
         await _until_taken(post, FLAPPING + events)
         took_s = (post.receiver.clock.monotonic_ms() - began_ms) / 1000
         grown_mb = process.resident_mb(post.server.process.pid) - before_mb
@@ -118,15 +124,26 @@ async def _one_dead(calls_each: int, dead_calls: int) -> list[Figure]:
         await post.call(healthy, HEALTHY)
         await _until_taken(post, HEALTHY)
         await post.call([dead], dead_calls)
+        await _until_waiting(post, dead_calls)
         post.receiver.watch = watch
         agents = [*healthy, dead]
-        await post.call(agents, calls_each * len(agents), connections=1)
+        await post.call(agents, calls_each * len(agents), every_s=CALL_EVERY_S)
         await _until_taken(post, HEALTHY * (calls_each + 1))
     return [
         Figure(f"1 of {HEALTHY + 1} receivers dead: events to the others", len(delays_ms), "events"),
         Figure("from the end of their calls to delivery: p50", quantile(delays_ms, 0.5), "ms"),
         Figure("from the end of their calls to delivery: p99", quantile(delays_ms, 0.99), "ms", at_most=1_000),
     ]
+
+
+async def _until_waiting(post: Post, events: int) -> None:
+    """Wait until so many events wait for receivers in trouble: the calls that were made at once are then all over."""
+    with anyio.fail_after(PATIENCE_S):
+        while True:
+            endpoints = (await post.http.get("/list-webhook-endpoints")).raise_for_status().json()
+            if sum(endpoint["waiting_count"] for endpoint in endpoints) >= events:
+                return
+            await anyio.sleep(0.1)
 
 
 async def _until_taken(post: Post, events: int) -> None:
