@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
 
@@ -12,6 +13,10 @@ from structlog.typing import Processor
 _SECRET = re.compile(r"key_[0-9A-Za-z]{6,}|(?<=Bearer |/files/)[^\s'\"/]+", re.IGNORECASE)
 _SECRET_NAMES = frozenset({"authorization", "api_key", "access_token", "token", "password"})
 _MASK = "***"
+IS_UNSTORED = "is_unstored"
+"""Bound to the log lines of a call that may not be stored as it is; never shown."""
+_QUOTING = frozenset({"error", "detail", "text"})
+_NOT_SHOWN = "(not shown: it may quote what was said)"
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["pretty", "json"]
@@ -25,6 +30,7 @@ def set_up_logging(level: LogLevel, style: LogFormat, stream: TextIO | None = No
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        hide_what_was_said,
         structlog.processors.format_exc_info,
         mask_secrets,
     ]
@@ -45,6 +51,24 @@ def set_up_logging(level: LogLevel, style: LogFormat, stream: TextIO | None = No
     root.handlers[:] = [handler]
     # Libraries are chatty: their life-cycle notes are ours to tell, their warnings are wanted.
     root.setLevel(max(number, logging.WARNING))
+
+
+def hide_what_was_said(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Tell of a call that may not be stored no messages of errors: they quote what somebody said (a processor)."""
+    if not event.pop(IS_UNSTORED, False):
+        return event
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    elif isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+        event["exception"] = "\n".join([*lines, type(error).__name__])
+    for name in _QUOTING & event.keys():
+        event[name] = _NOT_SHOWN
+    return event
 
 
 def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

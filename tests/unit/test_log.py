@@ -41,6 +41,23 @@ def test_the_address_of_a_file_is_masked_for_it_opens_the_file(lines: io.StringI
     assert logged(lines)[0]["path"] == "/files/***/recording.wav"
 
 
+def test_errors_of_a_call_that_may_not_be_stored_quote_nothing(lines: io.StringIO) -> None:
+    logger = structlog.stdlib.get_logger()
+    with structlog.contextvars.bound_contextvars(is_unstored=True):
+        try:
+            int("quetzalcoatl")
+        except ValueError as error:
+            logger.exception("call_failed")
+            logger.exception("part_failed", exc_info=error, detail="quetzalcoatl")
+            logger.exception("part_failed", exc_info=(type(error), error, error.__traceback__), error=str(error))
+        logger.info("call_ended", reason="user_hangup")
+    assert "quetzalcoatl" not in lines.getvalue()
+    *failed, ended = logged(lines)
+    assert all(str(line["exception"]).endswith("ValueError") for line in failed)
+    assert all("test_log.py:" in str(line["exception"]) for line in failed)
+    assert (ended["reason"], "is_unstored" in ended) == ("user_hangup", False)
+
+
 def test_a_bound_call_is_named_in_each_line(lines: io.StringIO) -> None:
     with structlog.contextvars.bound_contextvars(call_id="call_1"):
         structlog.stdlib.get_logger().info("call_started")

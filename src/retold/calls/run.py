@@ -26,6 +26,7 @@ from retold.engine.rules import rules_for
 from retold.engine.timeline import CallConnected, EndIntended, Timeline
 from retold.errors import RecognitionFailed, RetoldError, StorageBroken, StorageError
 from retold.ids import CallId, OrgId
+from retold.log import IS_UNSTORED
 from retold.ports import Transport
 from retold.storage.store import with_call
 
@@ -42,8 +43,9 @@ async def run_call(record: CallRecord, transport: Transport, deps: Deps) -> Call
     Raises Conflict when the call is live already and Unavailable while draining: the transport is untouched then.
     Raises StorageError when the end cannot be written; recovery will.
     """
+    is_unstored = not record.call.stores_sensitive_data
     with (
-        bound_contextvars(call_id=record.call.call_id, agent_id=record.call.agent_id),
+        bound_contextvars(call_id=record.call.call_id, agent_id=record.call.agent_id, **{IS_UNSTORED: is_unstored}),
         deps.live.seat(record, transport) as live,
     ):
         if not live.is_granted:
