@@ -1,7 +1,7 @@
 """Numbers that are personal: by their own check digits, by their form, or by the words around them."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Final
 
 from retold.domain.pii.categories import Found, PiiCategory
@@ -38,14 +38,16 @@ _WHEN: Final = words("since in from until till by before after seit")
 _CARDS: Final = words("card visa mastercard amex kreditkarte tarjeta")
 _BANKS: Final = words("bank chase barclays citibank hsbc wells fargo routing sort iban wire deposit checking savings")
 _LEAST_CHARS: Final[dict[Cue, int]] = {"bank": 5, "account": 4, "passport": 5, "license": 5, "medical": 5}
-_DIGITS: Final[dict[Cue, tuple[PiiCategory, frozenset[int]]]] = {
-    "card": ("credit_card", frozenset(range(8, 20))),
-    "card_code": ("credit_card", frozenset({3, 4})),
-    "expiry": ("credit_card", frozenset(range(3, 7))),
-    "ssn": ("ssn", frozenset({4, 9})),
-    "phone": ("phone_number", frozenset(range(7, 16))),
-    "postal_code": ("address", frozenset({5, 9})),
-    "pin": ("pin", frozenset(range(3, 9))),
+_MANY: Final = 1_000
+"""No bound: recognition repeats what is said monotonously, and a number that is too long is one all the same."""
+_DIGITS: Final[dict[Cue, tuple[PiiCategory, Container[int]]]] = {
+    "card": ("credit_card", range(8, _MANY)),
+    "card_code": ("credit_card", range(3, 5)),
+    "expiry": ("credit_card", range(3, 7)),
+    "ssn": ("ssn", {4, *range(9, _MANY)}),
+    "phone": ("phone_number", range(7, _MANY)),
+    "postal_code": ("address", {5, 9}),
+    "pin": ("pin", range(3, _MANY)),
 }
 
 

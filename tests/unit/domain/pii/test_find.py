@@ -34,6 +34,7 @@ def marked(conversation: str) -> str:
         ("GB29 NWBK 6016 1331 9268 19 USA", "[BANK_ACCOUNT] USA"),
         ("the wire for Chase, then 021000021", "the wire for Chase, then [BANK_ACCOUNT]"),
         ("my membership expires 12/27", "my membership expires 12/27"),
+        ("My card number is " + "4242-" * 8 + "4", "My card number is [CREDIT_CARD]"),
         ("my visa expires 12/27", "my visa expires [CREDIT_CARD]"),
         ("my order number is 4155552671", "my order number is 4155552671"),
         ("0151 2345 is plus 0 0 0 0 0 0 0 0 0", "0151 2345 is plus 0 0 0 0 0 0 0 0 0"),
