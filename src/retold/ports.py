@@ -365,5 +365,7 @@ class Voices:
     tts: TextToSpeech
     languages: frozenset[str] = frozenset({"en"})
     """Primary language subtags that `stt` understands."""
+    spoken_languages: frozenset[str] = frozenset({"en"})
+    """Those that `tts` speaks."""
     voice_ids: frozenset[str] = frozenset({"default"})
     """Voice names that `tts` knows."""

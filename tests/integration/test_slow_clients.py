@@ -156,6 +156,18 @@ async def test_at_the_limit_those_who_ask_nothing_make_room(monkeypatch: pytest.
         assert await until_closed(silent[0]) == b""
 
 
+async def test_who_was_there_before_a_burst_of_connections_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "REQUEST_WITHIN_S", 60)
+    monkeypatch.setattr(http, "EVICTABLE_AFTER_S", 60)
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(served(connection_limit=3))
+        connections = [await stack.enter_async_context(await connected(url)) for _ in range(5)]
+        for place, status in ((4, b"503"), (0, b"200")):
+            await connections[place].send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            with anyio.fail_after(PATIENCE_S):
+                assert (await connections[place].receive()).split()[1] == status
+
+
 async def test_far_beyond_the_limit_connections_are_not_taken() -> None:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(served(connection_limit=2))

@@ -8,6 +8,7 @@ import anyio
 from pydantic import JsonValue
 
 from retold.clock import CallClock, SystemClock
+from retold.domain.apologies import apologies_in
 from retold.domain.call import Call, CallRecord
 from retold.domain.code_outcome import CodeOutcome
 from retold.domain.flow_nodes import AgentSwapNode
@@ -99,6 +100,8 @@ class Thinking:
         return shown
 
 
+GERMAN = apologies_in("de-DE", {"de"})
+"""What those say who take over when their model fails."""
 Others = Mapping[str, Callable[[], Awaitable[Llm | OwnServer | str]]]
 """The agents that a call can be handed over to, by id: their LLMs or servers, or why they cannot take over."""
 
@@ -126,7 +129,7 @@ def mind_of(
             if isinstance(found, str | OwnServer):
                 return found
             change = ChangeAgent(swap.agent_id, 0, voice=VoiceSettings("other"))
-            return Successor(change, lambda: RetellLlmBrain(found, model, variables, runs, known, look_up))
+            return Successor(change, lambda: RetellLlmBrain(found, model, variables, runs, known, look_up), GERMAN)
 
         return look_up
 

@@ -122,7 +122,7 @@ class App:
                 live=self.live,
                 voices=speech.voices,
                 speech_ready=speech.ready,
-                responder=self._minds(stack).responder,
+                responder=self._minds(stack, speech.voices.spoken_languages).responder,
                 session=CallSession,
             )
             self.context = ApiContext(deps, tasks, speech.state, self._outbound)
@@ -225,7 +225,7 @@ class App:
         except StorageError as error:
             log.warning("last_used_not_written", error=str(error))
 
-    def _minds(self, stack: AsyncExitStack) -> Minds:
+    def _minds(self, stack: AsyncExitStack, spoken_languages: frozenset[str]) -> Minds:
         sandbox = CodeSandbox(needs_filter=self.settings.sandbox == "seccomp")
         stack.push_async_callback(sandbox.close)
         sms = self.settings.sms
@@ -240,7 +240,9 @@ class App:
             cal_base_url=self.settings.cal.base_url,
             connect_mcp=self._outbound.connect_mcp,
         )
-        return Minds(self.settings, self.models, self._outbound, self._clock, services)
+        return Minds(
+            self.settings, self.models, self._outbound, self._clock, services, spoken_languages=spoken_languages
+        )
 
     async def _first_start(self) -> None:
         """Make what a server must have: an API key and the demo agent. Then know all keys."""

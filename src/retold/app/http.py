@@ -40,12 +40,15 @@ class HttpConnection(HttpToolsProtocol):
         self._is_head_read = False
         self._kept_bytes = 0
         """Read since the parser last gave something away."""
+        self._is_surplus = False
+        """Whether there were enough without it. Who was there before must not suffer from a burst of others."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as uvicorn
         """Make room at the limit; far beyond it, refuse."""
         super().connection_made(transport)
-        if len(self.connections) > self._limit:
-            self._evict_one()
+        while len(self.connections) > self._limit and self._evict_one():
+            pass
+        self._is_surplus = len(self.connections) > self._limit
         if len(self.connections) > 2 * self._limit + 1:
             transport.abort()
 
@@ -140,16 +143,19 @@ class HttpConnection(HttpToolsProtocol):
         return None if cycle is None or cycle.response_complete else cycle
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_full = len(self.connections) > self._limit
+        is_full = self._is_surplus and len(self.connections) > self._limit
         await (_full() if is_full else self._application)(scope, receive, send)  # pyright: ignore[reportArgumentType] - uvicorn's names for the same types
 
-    def _evict_one(self) -> None:
+    def _evict_one(self) -> bool:
+        """Whether there was one to be closed."""
         others = [one for one in self.connections if isinstance(one, HttpConnection) and one is not self]
         slowest = max(others, key=HttpConnection.idle_s, default=None)
-        if slowest is not None and slowest.idle_s() > EVICTABLE_AFTER_S:
-            # It counts until the loop has told it that it is closed.
-            self.connections.discard(slowest)
-            slowest.transport.abort()
+        if slowest is None or slowest.idle_s() <= EVICTABLE_AFTER_S:
+            return False
+        # It counts until the loop has told it that it is closed.
+        self.connections.discard(slowest)
+        slowest.transport.abort()
+        return True
 
 
 def close_slow(connections: Iterable[object]) -> None:

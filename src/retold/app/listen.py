@@ -55,7 +55,7 @@ async def listening(
     """Serve the application on a bound socket; gives its URL, and ends all connections on leaving.
 
     With more connections than `connection_limit`, those that ask nothing are closed to make room; when none do,
-    requests are answered 503. Opening a websocket never is.
+    the requests of the surplus are answered 503. Opening a websocket never is.
     `left_s` says how many seconds are left on leaving, given how many are wanted.
     """
     config = uvicorn.Config(

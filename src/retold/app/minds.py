@@ -10,8 +10,10 @@ import structlog
 from retold.app.models import NOT_CONFIGURED, LanguageModels
 from retold.calls.deps import CallParts
 from retold.calls.engines import Engine, NextAgent, WholeFlow
+from retold.calls.speech_of import language_of
 from retold.clock import Clock
 from retold.domain.agent import Agent
+from retold.domain.apologies import Apologies, apologies_in
 from retold.domain.call import Call
 from retold.domain.flow_map import FlowMap
 from retold.domain.flow_nodes import AgentSwapNode
@@ -39,7 +41,6 @@ from retold.settings import Settings
 
 WITHOUT_ITS_MODEL: Final = "its language model is not configured on this server"
 NOT_REACHED: Final = "its LLM server cannot be reached"
-WITHOUT_MODEL: Final = "I am sorry, this server has no language model for me to think with yet. Goodbye."
 
 log = structlog.stdlib.get_logger()
 
@@ -54,12 +55,15 @@ class Minds:
         outbound: Outbound,
         clock: Clock,
         services: ToolServices,
+        *,
+        spoken_languages: frozenset[str],
     ) -> None:
         self._settings = settings
         self._models = models
         self._outbound = outbound
         self._clock = clock
         self._services = services
+        self._spoken_languages = spoken_languages
 
     def responder(self, parts: CallParts) -> Responder:
         """The responder of one call."""
@@ -78,8 +82,16 @@ class Minds:
                 models = flow.models
         missing = self.lacks(models)
         if missing is not None:
-            return _without_model(missing)
-        return make(variables, self._services, partial(_HandingOver, self, parts, variables))
+            return _without_model(missing, self.apologies(language_of(parts.agent)))
+        handing_over, apologies = (
+            partial(_HandingOver, self, parts, variables),
+            self.apologies(language_of(parts.agent)),
+        )
+        return make(variables, self._services, handing_over, apologies)
+
+    def apologies(self, language: str) -> Apologies:
+        """What an agent of this language says when its model fails."""
+        return apologies_in(language, self._spoken_languages)
 
     def lacks(self, models: ModelSettings) -> str | None:
         """Which model of an agent is not configured here; None when it is."""
@@ -137,7 +149,9 @@ class _HandingOver:
             return await self.minds.own_server(found, self._call())
         if self.minds.lacks(found.engine.models):
             return WITHOUT_ITS_MODEL
-        return Successor(found.change, partial(self.minds.begin, found.agent, found.engine, self))
+        language = found.change.language
+        apologies = None if language is None else self.minds.apologies(language)
+        return Successor(found.change, partial(self.minds.begin, found.agent, found.engine, self), apologies)
 
     def _call(self) -> Call:
         """The call as it stands, with what came up in it."""
@@ -145,9 +159,9 @@ class _HandingOver:
         return self.parts.record().call.model_copy(update={"collected_dynamic_variables": collected or None})
 
 
-def _without_model(name: str) -> Responder:
+def _without_model(name: str, apologies: Apologies) -> Responder:
     log.error("model_not_configured", model=name, fix="set RETOLD_LLM__BASE_URL; `retold doctor` asks the model")
-    return Unserved(ModelLost(f"{NOT_CONFIGURED} (asked for {name})"), WITHOUT_MODEL)
+    return Unserved(ModelLost(f"{NOT_CONFIGURED} (asked for {name})"), apologies.without_model)
 
 
 def _variables(parts: CallParts, defaults: Mapping[str, str] | None) -> CallVariables:

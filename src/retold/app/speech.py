@@ -1,6 +1,7 @@
 """Chooses the speech engines that the settings name, and loads their models in the background."""
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -16,6 +17,8 @@ from retold.settings import Settings
 log = structlog.stdlib.get_logger()
 
 WarmUp = Callable[[], Awaitable[None]]
+_EVERY_LANGUAGE: Final = frozenset(locale.partition("-")[0] for locale in LOCALES)
+"""Of scripted engines, whose words are known or tones."""
 
 
 class Speech:
@@ -32,7 +35,12 @@ class Speech:
         stt, languages = self._speech_to_text(settings)
         tts, voice_ids = self._text_to_speech(settings)
         self.voices = Voices(
-            vad=self._voice_activity(settings), stt=stt, tts=tts, languages=languages, voice_ids=voice_ids
+            vad=self._voice_activity(settings),
+            stt=stt,
+            tts=tts,
+            languages=languages,
+            spoken_languages=_EVERY_LANGUAGE if settings.tts == "scripted" else frozenset({"en"}),
+            voice_ids=voice_ids,
         )
 
     def state(self) -> str:
@@ -78,10 +86,9 @@ class Speech:
         if settings.stt == "scripted":
             from retold.providers.scripted import ScriptedSpeechToText  # noqa: PLC0415 - imported when chosen
 
-            every_language = frozenset(locale.split("-")[0] for locale in LOCALES)
             scripted = ScriptedSpeechToText(settings.scripted)
             self._warm_ups.append(scripted.warm_up)
-            return scripted, every_language
+            return scripted, _EVERY_LANGUAGE
         from retold.providers.local_stt import LocalSpeechToText  # noqa: PLC0415 - imported when chosen
         from retold.providers.models import whisper_languages  # noqa: PLC0415 - imported when chosen
 

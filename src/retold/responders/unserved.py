@@ -8,7 +8,6 @@ import anyio
 from retold.errors import CallFailed
 from retold.ports import Act, ReplyWanted, Say, Traffic, TranscriptChanged
 
-APOLOGY: Final = "I am sorry, this server cannot run this kind of agent yet. Goodbye."
 _SPOKEN_TIMEOUT_S: Final = 15.0
 """Longest wait for the apology to be heard."""
 
@@ -16,7 +15,7 @@ _SPOKEN_TIMEOUT_S: Final = 15.0
 class Unserved:
     """A ports.Responder that apologises once, and then fails with what its call is to end with."""
 
-    def __init__(self, failure: CallFailed, apology: str = APOLOGY) -> None:
+    def __init__(self, failure: CallFailed, apology: str) -> None:
         self._failure = failure
         self._apology = apology
         self._is_over = anyio.Event()

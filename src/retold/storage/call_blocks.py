@@ -8,7 +8,7 @@ Bitmaps may hold too many calls, never too few, so each call is tested as everyw
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -64,7 +64,11 @@ _Bitmaps = dict[BitmapName, dict[int, bytes]]
 # Made once: to put a statement together takes as long as to answer it.
 _MAX_ROW_ID = select(func.max(call.c.row_id))
 _DONE = select(call_block.c.block).where(call_block.c.block >= 0, call_block.c.is_summarised)
-_SPANS = select(*(call_span.c[name] for name in _Span._fields)).where(call_span.c.org_id == bindparam("org_id"))
+_SPANS = (
+    select(call_block.c.block, *(call_span.c[name] for name in _Span._fields[1:]))
+    .outerjoin(call_span, (call_span.c.block == call_block.c.block) & (call_span.c.org_id == bindparam("org_id")))
+    .where(call_block.c.block >= 0, call_block.c.is_summarised)
+)
 _BITMAPS = select(call_bitmap.c.value, call_bitmap.c.block, call_bitmap.c.calls).where(
     call_bitmap.c.org_id == bindparam("org_id"),
     call_bitmap.c.kind == bindparam("kind"),
@@ -81,10 +85,11 @@ def find_by_blocks(connection: Connection, wanted: Wanted, block_calls: int = BL
     enough = wanted.query.skip + wanted.query.limit + 1
     if not formulas or len(names) > MAX_BITMAPS or enough > _LONGEST_LOOK:
         return None
-    without = open_blocks(connection, block_calls)
+    spans_of_block = _spans(connection, wanted.org_id)
+    without = _others(connection, spans_of_block, block_calls)
     if len(without) > MAX_OPEN_BLOCKS:
         return None
-    spans = _spans(connection, wanted)
+    spans = _that_may_be_it((span for span in spans_of_block.values() if span is not None), wanted)
     if not all(span.has_all_keys for span in spans):
         names |= {one.key for one in formulas if one.key is not None}
     stored = _Stored(connection, wanted.org_id, names)
@@ -107,19 +112,27 @@ def find_by_blocks(connection: Connection, wanted: Wanted, block_calls: int = BL
 
 def open_blocks(connection: Connection, block_calls: int = BLOCK_CALLS) -> list[int]:
     """The blocks that have no summary."""
+    return _others(connection, set(connection.scalars(_DONE).all()), block_calls)
+
+
+def _others(connection: Connection, done: Container[int], block_calls: int) -> list[int]:
     newest = (connection.scalar(_MAX_ROW_ID) or 0) // block_calls
-    done = set(connection.scalars(_DONE).all())
     return [block for block in range(newest + 1) if block not in done]
 
 
-def _spans(connection: Connection, wanted: Wanted) -> deque[_Span]:
-    """The organisation's blocks that may have calls of the page, the first of the list first."""
-    found = [_Span(*row) for row in connection.execute(_SPANS, {"org_id": wanted.org_id}).all()]
+def _spans(connection: Connection, org_id: str) -> dict[int, _Span | None]:
+    """Each block that has a summary, with the organisation's calls of it; None where it has none."""
+    rows = connection.execute(_SPANS, {"org_id": org_id}).all()
+    return {row.block: None if row.first_ms is None else _Span(*row) for row in rows}
+
+
+def _that_may_be_it(spans: Iterable[_Span], wanted: Wanted) -> deque[_Span]:
+    """Those that may have calls of the page, the first of the list first."""
     after = wanted.after
     if wanted.query.is_ascending:
-        found = [one for one in found if after is None or one.last_ms >= after.sort_ms]
+        found = [one for one in spans if after is None or one.last_ms >= after.sort_ms]
         return deque(sorted(found, key=lambda one: one.first_ms))
-    found = [one for one in found if after is None or one.first_ms <= after.sort_ms]
+    found = [one for one in spans if after is None or one.first_ms <= after.sort_ms]
     return deque(sorted(found, key=lambda one: -one.last_ms))
 
 

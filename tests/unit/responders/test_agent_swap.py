@@ -11,7 +11,7 @@ from retold.engine import timeline as t
 from retold.errors import NotFound
 from retold.responders.mind.responder import MAX_BRAINS, TAKEN_OVER
 from retold.responders.tools.agent_swap import TAKES_OVER
-from support.minds import Thinking, llm_of, thinking
+from support.minds import GERMAN, Thinking, llm_of, thinking
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
@@ -125,3 +125,10 @@ async def test_agents_who_only_pass_the_call_on_end_the_turn() -> None:
     await one.call.run()
     assert one.call.lines() == ["agent: Ada here.", "user: A table please."]
     assert len(changes(one)) == MAX_BRAINS
+
+
+async def test_who_takes_over_apologises_in_a_language_of_its_own() -> None:
+    fails = {"when": {"last": "taken over"}, "steps": [{"fail": 500}]}
+    one = wanting_a_table(PASSES_ON, fails, until_s=12, agent_bo=bo)
+    await one.call.run()
+    assert one.call.lines()[-1] == f"agent: I pass you on. {GERMAN.trouble}"

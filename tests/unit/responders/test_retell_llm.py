@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from retold.domain.apologies import ENGLISH
 from retold.domain.dialogue import AgentText, SystemText, UserText
 from retold.engine import timeline as t
 from retold.engine.rules import Rules
-from retold.responders.mind.responder import GOODBYE, TROUBLE
 from retold.responders.mind.turn import Cause
 from retold.responders.retell_llm.brain import NOTICES
 from support.minds import RECORD, llm_of, thinking
@@ -155,7 +155,7 @@ async def test_a_model_that_fails_is_apologised_for_and_asked_again() -> None:
     report = await one.call.run()
     assert one.call.lines()[1:] == [
         "user: Hello there.",
-        f"agent: {TROUBLE}",
+        f"agent: {ENGLISH.trouble}",
         "user: Well, hello?",
         "agent: Hello to you.",
     ]
@@ -168,7 +168,7 @@ async def test_a_model_that_keeps_failing_ends_the_call() -> None:
     for number in range(3):
         one.call.user_says("Hello there.", at_s=3 + 10 * number)
     report = await one.call.run()
-    assert one.call.lines()[-1] == f"agent: {GOODBYE}"
+    assert one.call.lines()[-1] == f"agent: {ENGLISH.goodbye}"
     assert (report.reason, "3 times in a row" in report.detail) == ("error_retell", True)
 
 
@@ -178,7 +178,7 @@ async def test_an_answer_that_breaks_off_is_heard_as_far_as_it_came() -> None:
     one.call.user_says("Hello there.", at_s=3)
     one.call.user_hangs_up(at_s=12)
     await one.call.run()
-    assert one.call.lines()[-1] == f"agent: I can tell you that, {TROUBLE}"
+    assert one.call.lines()[-1] == f"agent: I can tell you that, {ENGLISH.trouble}"
 
 
 async def test_what_was_not_heard_was_not_said() -> None:

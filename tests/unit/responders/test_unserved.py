@@ -5,14 +5,16 @@ import pytest
 
 from retold.engine import timeline as t
 from retold.errors import ModelLost
-from retold.responders.unserved import APOLOGY, Unserved
+from retold.responders.unserved import Unserved
 from support.dialogue import Dialogue
+
+APOLOGY = "I am sorry, that cannot be. Goodbye."
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
 async def test_it_apologises_and_ends_the_call() -> None:
-    call = Dialogue(mind=Unserved(ModelLost("there is no model for retell-llm")))
+    call = Dialogue(mind=Unserved(ModelLost("there is no model for retell-llm"), APOLOGY))
     report = await call.run()
     assert call.lines() == [f"agent: {APOLOGY}"]
     assert (report.reason, report.detail[:26]) == ("error_retell", "there is no model for rete")
@@ -20,7 +22,7 @@ async def test_it_apologises_and_ends_the_call() -> None:
 
 
 async def test_a_caller_who_speaks_on_is_not_kept_waiting() -> None:
-    call = Dialogue(mind=Unserved(ModelLost("there is no model")))
+    call = Dialogue(mind=Unserved(ModelLost("there is no model"), APOLOGY))
     call.user_says("Hello, is anybody there?", at_s=0.02)
     with anyio.fail_after(30):
         report = await call.run()
@@ -28,7 +30,7 @@ async def test_a_caller_who_speaks_on_is_not_kept_waiting() -> None:
 
 
 async def test_a_caller_who_hangs_up_was_not_failed() -> None:
-    call = Dialogue(mind=Unserved(ModelLost("there is no model")))
+    call = Dialogue(mind=Unserved(ModelLost("there is no model"), APOLOGY))
     call.user_hangs_up(at_s=0.5)
     report = await call.run()
     assert report.reason == "user_hangup"

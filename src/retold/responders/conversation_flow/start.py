@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from retold.domain.agent import Agent
+from retold.domain.apologies import ENGLISH, Apologies
 from retold.domain.flow import Flow, SharedComponent
 from retold.domain.flow_map import FlowMap
 from retold.ports import LanguageModel
@@ -23,6 +24,7 @@ def conversation_flow(  # noqa: PLR0913, PLR0917 - what one call is made of
     variables: CallVariables,
     services: ToolServices,
     take_over: Callable[[ToolRuns], TakeOver] | None = None,
+    apologies: Apologies = ENGLISH,
 ) -> Mind:
     """A responder that begins in the node that the call names, else where the flow does.
 
@@ -34,4 +36,4 @@ def conversation_flow(  # noqa: PLR0913, PLR0917 - what one call is made of
     start = None if node_id is None else (node_id,)
     others = take_over(runs) if take_over else None
     brain = FlowBrain(FlowMap(flow, components), agent, model, variables, runs, services, start, others)
-    return Mind(brain, outbox, runs)
+    return Mind(brain, outbox, runs, apologies)

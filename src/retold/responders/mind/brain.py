@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from retold.domain.apologies import Apologies
 from retold.domain.flow_nodes import AgentSwapNode
 from retold.domain.llm_tools import AgentSwap
 from retold.ports import ChangeAgent
@@ -30,6 +31,8 @@ class Successor:
     """What the conversation is to be told."""
     begin: Callable[[], Brain]
     """Makes its brain, and has it begin where it begins: once, when it takes over."""
+    apologies: Apologies | None = None
+    """What it says when its model fails, if it does not go on in the language of the call."""
 
 
 TakeOver = Callable[[AgentSwap | AgentSwapNode], Awaitable[Successor | OwnServer | str]]

@@ -16,6 +16,7 @@ from typing import Final
 import anyio
 from structlog.stdlib import get_logger
 
+from retold.domain.apologies import ENGLISH, Apologies
 from retold.domain.dialogue import SystemText
 from retold.domain.transcript import TranscriptItem, Utterance
 from retold.errors import ModelFailed, ModelLost
@@ -28,8 +29,6 @@ from retold.responders.mind.own_server import OwnServer
 from retold.responders.mind.tool_runs import ToolRuns
 from retold.responders.mind.turn import Cause, Turn
 
-TROUBLE: Final = "I am sorry, I have trouble answering right now. Please say that again in a moment."
-GOODBYE: Final = "I am sorry, I cannot go on because of a technical problem. Goodbye."
 MAX_FAILURES: Final = 3
 """Turns in a row without an answer of the model after which the call ends."""
 MAX_BRAINS: Final = 4
@@ -44,10 +43,11 @@ _SPOKEN_TIMEOUT_S: Final = 15.0
 class Mind:
     """A ports.Responder around a brain."""
 
-    def __init__(self, brain: Brain, outbox: Outbox, tools: ToolRuns) -> None:
+    def __init__(self, brain: Brain, outbox: Outbox, tools: ToolRuns, apologies: Apologies = ENGLISH) -> None:
         self._brain = brain
         self._outbox = outbox
         self._tools = tools
+        self._apologies = apologies
         self._floor = Floor()
         self._wanted: ReplyWanted | None = None
         self._server: OwnServer | None = None
@@ -163,7 +163,7 @@ class Mind:
             self._report(failure)
             if self._failures >= MAX_FAILURES:
                 await self._end(turn, failure)
-            turn.say(TROUBLE)
+            turn.say(self._apologies.trouble)
         finally:
             self._turn = None
         turn.finish()
@@ -189,6 +189,7 @@ class Mind:
             await successor.take_over(self._owed(turn))
             return True
         self._brain = successor.begin()
+        self._apologies = successor.apologies or self._apologies
         turn.added.append(SystemText(TAKEN_OVER))
         if turn.cause is Cause.OPENING:
             # The call has been opened; who takes over neither begins it again nor waits for the caller.
@@ -211,7 +212,7 @@ class Mind:
 
     async def _end(self, turn: Turn, failure: ModelFailed) -> None:
         """Say goodbye, and once it is heard or the caller says something, end the call."""
-        turn.say(GOODBYE)
+        turn.say(self._apologies.goodbye)
         turn.finish()
         self._floor.spoke(turn, anyio.current_time())
         with anyio.move_on_after(_SPOKEN_TIMEOUT_S):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from retold.domain.apologies import ENGLISH, Apologies
 from retold.domain.llm import Llm
 from retold.ports import LanguageModel
 from retold.responders.mind.brain import TakeOver
@@ -19,6 +20,7 @@ def retell_llm(
     variables: CallVariables,
     services: ToolServices,
     take_over: Callable[[ToolRuns], TakeOver] | None = None,
+    apologies: Apologies = ENGLISH,
 ) -> Mind:
     """A responder in the state that the call begins in; `model` is what the call speaks with, its backup included.
 
@@ -28,4 +30,4 @@ def retell_llm(
     outbox = Outbox()
     runs = ToolRuns(outbox, variables)
     others = take_over(runs) if take_over else None
-    return Mind(RetellLlmBrain(llm, model, variables, runs, services, others), outbox, runs)
+    return Mind(RetellLlmBrain(llm, model, variables, runs, services, others), outbox, runs, apologies)
