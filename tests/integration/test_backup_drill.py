@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib import request
 
+import pytest
+
 from support.joined_call import joined_call
 from support.patience import PATIENCE_S
 from support.plain_client import SILENCE, ask, joined, wait_until
@@ -66,6 +68,7 @@ def load(server: ServerProcess, acknowledged: list[str]) -> Generator[None]:
     assert refused == []
 
 
+@pytest.mark.timeout(300)
 def test_a_restored_server_has_every_call_that_was_acknowledged(tmp_path: Path) -> None:
     backup = tmp_path / "backup.tar.gz"
     acknowledged: list[str] = []
@@ -88,8 +91,10 @@ def test_a_restored_server_has_every_call_that_was_acknowledged(tmp_path: Path) 
     assert restored.returncode == 0, restored.stderr
     assert json.loads(made.stdout)["calls"] >= len(known)
     with running_server(tmp_path / "new") as new:
-        assert {call_id: call_of(new, call_id) for call_id in over} == before
         for call_id in over:
+            # An analysis may have come meanwhile; nothing that was shown is lost or another.
+            restored_call = call_of(new, call_id)
+            assert {field: restored_call.get(field) for field in before[call_id]} == before[call_id]
             # Lengths are whole samples.
             assert abs(recorded_ms(new, before[call_id]) - before[call_id]["duration_ms"]) < 2
         for call_id in known:
