@@ -128,6 +128,21 @@ class WebhookSettings(BaseModel):
     )
 
 
+class Price(BaseModel):
+    """What one product of a call costs, in cents."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_second: float = Field(default=0.0, ge=0)
+    """Of the call."""
+    per_token: float = Field(default=0.0, ge=0)
+    """Read or written by the language model of the agent."""
+    per_request: float = Field(default=0.0, ge=0)
+    """To that language model."""
+    call_type: Literal["web_call", "phone_call"] | None = None
+    """Of which calls; None for all."""
+
+
 class AnalysisSettings(BaseModel):
     """What is found out about calls after their end."""
 
@@ -223,6 +238,11 @@ class Settings(BaseSettings):
     llm: LanguageModelSettings = LanguageModelSettings()
     local: LocalSpeechSettings = LocalSpeechSettings()
     analysis: AnalysisSettings = AnalysisSettings()
+    prices: dict[str, Price] = Field(
+        default={},
+        description="what calls cost, in cents, as JSON by product: "
+        '`{"my_tts": {"per_second": 0.01}}`, also per_token, per_request and call_type; default: calls show no cost',
+    )
     sms: SmsSettings = SmsSettings()
     cal: CalSettings = CalSettings()
     webhooks: WebhookSettings = WebhookSettings()

@@ -203,13 +203,13 @@ async def open_house(
     try:
         await store.keys.create(DEFAULT_ORG_ID, new_api_key())
         await store.agents.save(DEFAULT_ORG_ID, agent)
-        archive = Archive(store, folder, disk, UnstoredCalls(clock))
+        options = Settings(data_dir=folder, **settings)
+        archive = Archive(store, folder, disk, UnstoredCalls(clock), prices=options.prices)
         house: House
 
         def session(**parts: Any) -> ScriptedSession:
             return ScriptedSession(parts, house.script)
 
-        options = Settings(data_dir=folder, **settings)
         deps = Deps(
             settings=options,
             clock=clock,

@@ -104,9 +104,7 @@ class App:
             recorder = Recorder(data_dir, self._disk)
             recorder.open()
             stack.push_async_callback(recorder.close)
-            fallback = OrgWebhook(url=self.settings.webhooks.url)
-            unstored, is_analysing = UnstoredCalls(self._clock), self.settings.analysis.enabled
-            archive = Archive(self.store, data_dir, self._disk, unstored, fallback, is_analysing=is_analysing)
+            archive = self._archive()
             self.live = LiveCalls(archive, self._clock, concurrency_limit=self.settings.concurrency_limit)
             await recover(archive, self.live)
             await self._first_start()
@@ -152,6 +150,17 @@ class App:
         if not self.has_fixtures:
             # The calls that tests of clients expect stay as they are.
             tasks.start_soon(self._jobs(archive).run)
+
+    def _archive(self) -> Archive:
+        return Archive(
+            self.store,
+            self.settings.data_dir,
+            self._disk,
+            UnstoredCalls(self._clock),
+            OrgWebhook(url=self.settings.webhooks.url),
+            prices=self.settings.prices,
+            is_analysing=self.settings.analysis.enabled,
+        )
 
     def _webhooks(self, archive: Archive) -> Webhooks:
         return Webhooks(

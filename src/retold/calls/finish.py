@@ -8,7 +8,7 @@ Every step may be cut off by a crash and is then repeated from the journal and t
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from retold.domain.call import CallRecord
 from retold.domain.call_parts import LlmTokenUsage
 from retold.domain.consequences import Consequences, NewJob
 from retold.domain.pii.transcript import muted_in, scrub_call
+from retold.domain.prices import cost_of
 from retold.domain.reasons import CallStatus, DisconnectionReason, status_for
 from retold.domain.transcript import as_text
 from retold.domain.webhook_events import NO_WEBHOOK, Moment, OrgWebhook
@@ -34,6 +35,7 @@ from retold.engine.report import CallReport, fold
 from retold.engine.timeline import AnyEvent, CallConnected, EndIntended
 from retold.engine.unanswered import with_unanswered
 from retold.ids import CallId, OrgId, new_job_id
+from retold.settings import Price
 from retold.storage.disk import Disk
 from retold.storage.files import PUBLIC_LOG, FileOwner, folder_of, remove_files, write_log, write_owner
 from retold.storage.recordings import MULTI_CHANNEL, RECORDING, SCRUBBED, SCRUBBED_MULTI_CHANNEL, Recording, encode
@@ -59,6 +61,8 @@ class Archive:
     """Who is told of calls when neither their agents nor their organisations have a webhook."""
     scrub: Scrub = scrub_call
     """Searches for personal data."""
+    prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
+    """What calls cost, by product."""
     is_analysing: bool = False
     """Whether the end of each call leaves a job for its analysis."""
     encoders: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(ENCODERS))
@@ -240,6 +244,7 @@ def _told(record: CallRecord, events: Sequence[AnyEvent], archive: Archive) -> _
     start_wall_ms = connected.wall_ms if connected else (record.call.start_timestamp or record.created_wall_ms)
     report = fold(events, end_ms=end_ms)
     finished = _finished(record, report, start_wall_ms)
+    finished = with_call(finished, call_cost=cost_of(finished.call, archive.prices))
     if not record.scrubbed_categories:
         return _Told(finished, sample_rate, events)
     copies = scrubbed(record, report.items, events, archive.scrub)

@@ -12,6 +12,7 @@ from retold.domain.call import CallRecord
 from retold.domain.reasons import CallStatus, DisconnectionReason
 from retold.errors import Conflict, LlmOpenFailed, SynthesisFailed, Unavailable
 from retold.ids import CallId
+from retold.settings import Price
 from retold.storage.disk import Disk
 from support.call_house import (
     CANARY,
@@ -53,6 +54,18 @@ async def test_a_call_becomes_its_record(tmp_path: Path) -> None:
     assert [item["role"] for item in call["transcript_with_tool_calls"]].count("tool_call_invocation") == 2
     assert call["recording_url"].startswith(f"/files/{finished.files_token}/")
     assert finished.is_recording_complete
+
+
+async def test_a_call_is_written_down_with_what_it_costs(tmp_path: Path) -> None:
+    async with open_house(tmp_path, prices={"my_tts": Price(per_second=0.5)}) as house:
+        house.script = talk(house.clock)
+        finished = await house.hold(await house.create())
+        assert (await stored(house, finished)).call.wire()["call_cost"] == {
+            "combined_cost": 1.0,
+            "product_costs": [{"product": "my_tts", "cost": 1.0, "unit_price": 0.5}],
+            "total_duration_seconds": 2.0,
+            "total_duration_unit_price": 0.5,
+        }
 
 
 @pytest.mark.parametrize("setting", ["basic_attributes_only", "opt out"])
