@@ -8,7 +8,6 @@ from typing import Any, Final
 import orjson
 
 from retold.domain.pii.categories import HIDDEN, PiiCategory, Span, with_marks
-from retold.domain.pii.find import find, find_in_turns
 from retold.domain.pii.name_list import NameList
 from retold.domain.pii.talk import Turn
 
@@ -21,11 +20,15 @@ _WORD_BREAK: Final = re.compile(r"[_\-.\s]+|(?<=[a-z0-9])(?=[A-Z])")
 
 def scrub(text: str, categories: Collection[PiiCategory], *, names: NameList | None = None) -> str:
     """The text with a mark in place of what is personal in it."""
+    from retold.domain.pii.find import find  # noqa: PLC0415 - 1 MB that most servers need not spend
+
     return with_marks(text, find(text, categories, names=names))
 
 
 def scrub_json(text: str, categories: Collection[PiiCategory], *, names: NameList | None = None) -> str:
     """JSON text with each value scrubbed, or a text that is not JSON as a text; keys say what their values are."""
+    from retold.domain.pii.find import find_in_turns  # noqa: PLC0415 - 1 MB that most servers need not spend
+
     values = JsonValues(text)
     return values.scrubbed(find_in_turns(values.turns, categories, names=names))
 

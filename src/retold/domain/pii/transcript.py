@@ -11,7 +11,6 @@ import msgspec
 
 from retold.domain.call import TranscriptJson
 from retold.domain.pii.categories import CATEGORIES, PiiCategory, Span, mark_of, with_marks
-from retold.domain.pii.find import find_in_turns
 from retold.domain.pii.name_list import NameList
 from retold.domain.pii.scrub import JsonValues
 from retold.domain.pii.talk import Turn
@@ -59,6 +58,8 @@ def scrub_call(
     names: NameList | None = None,
 ) -> ScrubbedCall:
     """All that was said and what tools were told, searched as one conversation; `texts` are JSON or plain."""
+    from retold.domain.pii.find import find_in_turns  # noqa: PLC0415 - 1 MB that most servers need not spend
+
     turns = [Turn(item.role, _text_of(item)) for item in _utterances(items)]
     values = [JsonValues(text) for text in [*_written(items), *texts]]
     spans = find_in_turns([*turns, *(turn for value in values for turn in value.turns)], categories, names=names)
