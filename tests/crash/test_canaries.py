@@ -41,19 +41,10 @@ STRICT = {
     "opt_out": {"opt_out_sensitive_data_storage": True},
 }
 LOOSE = {"everything": {}, "except_pii": {"data_storage_setting": "everything_except_pii"}}
-NOT_ON_THE_WAY = (
-    "recovery_",
-    "erase_",
-    "secrets_",
-    "recording_",
-    "log_",
-    "unjoined_",
-    "webhook_",
-    "migrating",
-    "call_scrubbed",
-)
+WITH_FILES = ("recording_", "log_", "call_scrubbed")
 """Points that a call without files does not come by."""
-POINTS = [point for point in CRASH_POINTS if not point.startswith(NOT_ON_THE_WAY)]
+ON_THE_WAY = CRASH_POINTS[: CRASH_POINTS.index("spool_removed") + 1]
+POINTS = [*(point for point in ON_THE_WAY if not point.startswith(WITH_FILES)), "webhook_claimed"]
 
 
 @dataclass(frozen=True)
