@@ -24,6 +24,8 @@ ANSWERED = "xochimilco"
 TEXTS = " ".join(SAID)
 WORDS = (*SAID, ANSWERED)
 CARD = "4111 1111 1111 1111"
+CARD_WORDS = ("4111 1111", '"4111"', "4111111111111111")
+"""How the number stands in texts, as a word of its own, and in values; four digits alone are in many a random id."""
 PII_POINTS = (
     "journal_committed",
     "tape_synced",
@@ -164,10 +166,10 @@ async def test_no_personal_data_is_on_the_disk_wherever_the_process_dies(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(one_call, house)
             await house.death()
-        check_clean(ground, house, ["4111"])
+        check_clean(ground, house, CARD_WORDS)
         assert await house.start()
         await until_over(house)
-        check_clean(ground, house, ["4111"])
+        check_clean(ground, house, CARD_WORDS)
 
 
 async def test_a_mark_is_kept_in_place_of_personal_data(ground: Ground, tmp_path: Path) -> None:
@@ -176,7 +178,7 @@ async def test_a_mark_is_kept_in_place_of_personal_data(ground: Ground, tmp_path
         await one_call(house)
         await until_over(house)
         await house.kill()
-        check_clean(ground, house, ["4111"])
+        check_clean(ground, house, CARD_WORDS)
         assert hits(house.data, ["[CREDIT_CARD]"]) != []
 
 
