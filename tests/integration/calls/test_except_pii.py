@@ -41,7 +41,8 @@ from support.stored import make_agent
 
 pytestmark = pytest.mark.anyio
 
-SECRETS = ("4111", "Zebulon")
+SECRETS = ("4111 4111", '"4111"', "411141111111", "Zebulon")
+"""The number as it stands in texts, as a word, and in values: four digits alone are in many a random id."""
 CALL_S = 6
 SPOKEN = (1_000.0, 3_250.0)
 """When parts of the card number are said: on each side of a back-channel."""
