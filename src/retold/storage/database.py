@@ -191,6 +191,7 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a reading connection. Raises StorageError."""
+        self._refuse_if_closed()
         try:
             with anyio.fail_after(TIMEOUT_S):
                 return await self._loop.run_in_executor(self._readers, self._read, work)
@@ -204,6 +205,7 @@ class Database:
 
         The query must be one object for the life of the program. Raises StorageError.
         """
+        self._refuse_if_closed()
         return await self._row_reads.row(wanted, values, use)
 
     def _read(self, work: Callable[[Connection], T]) -> T:
@@ -216,7 +218,12 @@ class Database:
                 raise
             raise failure from error
 
+    def _refuse_if_closed(self) -> None:
+        if self._closing.is_set():
+            raise StorageBroken("the database is closed: the server is going down")
+
     def _refuse_if_hopeless(self, *, is_essential: bool) -> None:
+        self._refuse_if_closed()
         if self._health is StorageHealth.BROKEN:
             raise StorageBroken("the storage has failed; check the disk and restart")
         if self._health is StorageHealth.FULL and not is_essential:

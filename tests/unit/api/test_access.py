@@ -20,6 +20,7 @@ from retold.clock import SystemClock
 from retold.demo import app as demo_brain
 from retold.ids import DEFAULT_ORG_ID
 from retold.outbound import Outbound
+from retold.storage.agents import AgentStore
 
 pytestmark = pytest.mark.anyio
 
@@ -150,7 +151,7 @@ async def test_a_form_from_curl_is_read_as_json(api: httpx2.AsyncClient) -> None
 
 
 async def test_an_unexpected_error_tells_the_client_nothing(app: App, api: httpx2.AsyncClient) -> None:
-    await app.store.close()
+    app.store.agents = cast(AgentStore, None)
     answer = await api.get("/list-agents")
     assert answer.status_code >= 500
     assert answer.json()["status"] == "error"

@@ -1,5 +1,6 @@
 import io
 import json
+from typing import cast
 
 import httpx2
 import pytest
@@ -9,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from retold.api.request_ids import RequestIds
 from retold.app import App
 from retold.log import set_up_logging
+from retold.storage.agents import AgentStore
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +31,7 @@ async def test_another_is_replaced_by_one_of_ours(api: httpx2.AsyncClient, sent:
 async def test_errors_have_an_id_and_so_has_what_they_log(app: App, api: httpx2.AsyncClient) -> None:
     log = io.StringIO()
     set_up_logging("warning", "json", log)
-    await app.store.close()
+    app.store.agents = cast(AgentStore, None)
     answer = await api.get("/list-agents", headers={"X-Request-Id": "find-me"})
     assert answer.headers["X-Request-Id"] == "find-me"
     logged = [json.loads(line) for line in log.getvalue().splitlines()]

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from retold.domain.call import Call, DataStorageSetting
+from retold.domain.call import Call, CallRecord, DataStorageSetting
+from retold.domain.call_parts import CallAnalysis
+from retold.domain.pii import scrub
 from support.stored import make_record
 
 
@@ -22,6 +24,46 @@ def test_what_may_be_written_to_disk(setting: DataStorageSetting, *, opted_out: 
         call_id="call_1", agent_id="agent_1", data_storage_setting=setting, opt_out_sensitive_data_storage=opted_out
     )
     assert call.stores_sensitive_data is is_stored
+
+
+def analysed(setting: DataStorageSetting, *, is_scrubbed: bool = False) -> CallRecord:
+    """A call of which an analysis and the time of a tool are known."""
+    analysis = CallAnalysis(call_summary="My name is Michael Fuller.", call_successful=True)
+    record = make_record(data_storage_setting=setting, transcript="Hi", call_analysis=analysis)
+    return record.model_copy(update={"is_scrubbed": is_scrubbed, "tool_latencies_json": '{"t1": 5}'})
+
+
+def test_under_everything_a_record_is_stored_as_it_is() -> None:
+    record = analysed("everything")
+    assert record.permitted() is record
+    assert record.scrubbed_categories == ()
+
+
+@pytest.mark.parametrize("setting", ["everything_except_pii", "basic_attributes_only"])
+def test_what_was_not_searched_is_not_stored(setting: DataStorageSetting) -> None:
+    kept = analysed(setting).permitted()
+    assert (kept.call.transcript, kept.call.call_analysis, kept.tool_latencies_json) == (None, None, None)
+
+
+def test_what_was_searched_is_stored_and_its_analysis_without_personal_data() -> None:
+    kept = analysed("everything_except_pii", is_scrubbed=True).permitted()
+    analysis = kept.call.call_analysis
+    assert (kept.call.transcript, kept.tool_latencies_ms) == ("Hi", {"t1": 5})
+    assert analysis is not None
+    assert analysis.call_successful is True
+    assert "Fuller" not in (analysis.call_summary or "")
+    unanalysed = analysed("everything_except_pii", is_scrubbed=True)
+    unanalysed = unanalysed.model_copy(update={"call": unanalysed.call.model_copy(update={"call_analysis": None})})
+    assert unanalysed.permitted() is unanalysed
+
+
+def test_an_analysis_that_cannot_be_searched_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(text: str, categories: object) -> str:
+        raise ValueError(f"{categories} in {text}")
+
+    monkeypatch.setattr(scrub, "scrub_json", fail)
+    kept = analysed("everything_except_pii", is_scrubbed=True).permitted()
+    assert (kept.call.transcript, kept.call.call_analysis) == ("Hi", None)
 
 
 def test_unset_fields_are_left_out_and_false_ones_are_not() -> None:
