@@ -85,8 +85,7 @@ class LatencyFold:
                 self._tools.add(tool_call_id)
             case t.ToolCallEnded(tool_call_id=tool_call_id) if tool_call_id in self._tools:
                 self._tools.discard(tool_call_id)
-                if not self._tools:
-                    self._asked.tools_ms += event.at_ms - self._work_ms
+                self._asked.tools_ms += 0.0 if self._tools else event.at_ms - self._work_ms
             case t.ReplyFirstChunk() | t.SpeechRequested() | t.SpeechReceived() | t.ReplyStarted():
                 self._mark(event)
             case _:
@@ -99,10 +98,7 @@ class LatencyFold:
         match event:
             case t.ReplyFirstChunk():
                 times.first_chunk_ms = _first(times.first_chunk_ms, event.at_ms)
-                if times is self._asked:
-                    times.tools_ms += event.at_ms - self._work_ms if self._tools else 0.0
-                    self._tools.clear()
-                    self._asked = ReplyTimes()
+                self._answered(times, event.at_ms)
             case t.SpeechRequested():
                 times.tts_requested_ms = _first(times.tts_requested_ms, event.at_ms)
             case t.SpeechReceived():
@@ -111,6 +107,13 @@ class LatencyFold:
                 times.started_ms = _first(times.started_ms, event.at_ms)
             case _:
                 assert_never(event)
+
+    def _answered(self, times: ReplyTimes, at_ms: float) -> None:
+        """From here on, no tool keeps this reply waiting."""
+        if times is self._asked:
+            times.tools_ms += at_ms - self._work_ms if self._tools else 0.0
+            self._tools.clear()
+            self._asked = ReplyTimes()
 
     def latency(self) -> CallLatency:
         """The `latency` object so far. e2e: one point per turn in which the agent answered the caller aloud."""

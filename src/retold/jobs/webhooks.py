@@ -195,9 +195,7 @@ class Webhooks:
             answer = await self._send(event, request)
         except (OutboundError, StorageError) as failure:
             error = str(failure)[:KEPT_ERROR_CHARS]
-        except (
-            Exception
-        ) as failure:  # the border of a delivery: whatever it was, the others go on and it is tried again
+        except Exception as failure:  # the border of a delivery: whatever it was, it is tried again
             log.exception("webhook_failed", event_id=event.event_id)
             error = type(failure).__name__
         crash_point("webhook_sent")
