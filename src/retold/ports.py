@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from retold.domain.dialogue import ModelPart, ModelRequest
+from retold.domain.http_answer import HttpAnswer
 from retold.domain.notes import (
     ModelUsed,
     NodeEntered,
@@ -369,3 +370,20 @@ class Voices:
     """Those that `tts` speaks."""
     voice_ids: frozenset[str] = frozenset({"default"})
     """Voice names that `tts` knows."""
+
+
+class Http(Protocol):
+    """HTTP to addresses that users name: retold.outbound.Outbound, or a test's."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_s: float,
+        max_bytes: int,
+    ) -> HttpAnswer:
+        """Ask once, following no redirect. Raises AddressRefused (hopeless) or ConnectFailed (may work later)."""
+        ...

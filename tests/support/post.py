@@ -12,7 +12,8 @@ from retold.domain.call import CallRecord
 from retold.domain.consequences import Consequences, NewEvent
 from retold.domain.webhook_events import endpoint_of
 from retold.ids import DEFAULT_ORG_ID, CallId, new_event_id
-from retold.jobs.webhooks import Http, WebhookParts, Webhooks
+from retold.jobs.webhooks import WebhookParts, Webhooks
+from retold.ports import Http
 from retold.storage.store import Store
 from retold.storage.webhook_tables import webhook_attempt, webhook_endpoint, webhook_event
 from support import database

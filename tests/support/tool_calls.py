@@ -17,9 +17,10 @@ from retold.domain.transcript import ToolCallInvocation, TranscriptItem, Utteran
 from retold.domain.variables import Variables
 from retold.errors import OutboundError
 from retold.ids import OrgId
+from retold.ports import Http
 from retold.providers.model_limits import Deadlines
 from retold.providers.scripted_model import ScriptedModel
-from retold.responders.tools.context import CodeOutcome, Http, ToolContext, ToolServices
+from retold.responders.tools.context import CodeOutcome, ToolContext, ToolServices
 from retold.responders.tools.result import ToolResult
 from retold.responders.tools.run import run_tool
 

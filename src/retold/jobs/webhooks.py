@@ -10,10 +10,10 @@ loses its lease lets go of the attempt, so that there are never two.
 
 import importlib
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -29,6 +29,7 @@ from retold.domain.webhook_schedule import Verdict, next_delay_ms, retry_after_m
 from retold.errors import OutboundError, StorageBroken, StorageError
 from retold.ids import OrgId
 from retold.jobs.webhook_request import WebhookRequest, request_for
+from retold.ports import Http
 from retold.storage.claims import LEASE_MS, RENEW_MS
 from retold.storage.store import Store
 from retold.storage.webhook_claims import DueEvent
@@ -52,23 +53,6 @@ _DAY_MS: Final = 86_400_000
 _LEAST_WAIT_S: Final = 0.02
 
 log = get_logger()
-
-
-class Http(Protocol):
-    """The guarded way out, as outbound.Outbound has it."""
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        timeout_s: float,
-        max_bytes: int,
-    ) -> HttpAnswer:
-        """Ask once, within the deadline. Raises AddressRefused and ConnectFailed."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

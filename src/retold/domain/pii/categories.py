@@ -1,7 +1,7 @@
 """The kinds of personal data that an agent's `pii_config` names, and what stands in their place."""
 
 from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 PiiCategory = Literal[
     "person_name",
@@ -19,24 +19,7 @@ PiiCategory = Literal[
     "date_of_birth",
     "customer_account_number",
 ]
-CATEGORIES: Final[tuple[PiiCategory, ...]] = (
-    "person_name",
-    "address",
-    "email",
-    "phone_number",
-    "ssn",
-    "passport",
-    "driver_license",
-    "credit_card",
-    "bank_account",
-    "password",
-    "pin",
-    "medical_id",
-    "date_of_birth",
-    "customer_account_number",
-)
-
-
+CATEGORIES: Final[tuple[PiiCategory, ...]] = get_args(PiiCategory)
 HIDDEN: Final = "[TEXT]"
 """What stands in place of a text that is not shown at all."""
 

@@ -9,32 +9,14 @@ from pydantic import JsonValue
 from retold.clock import Clock
 from retold.domain.call import CallRecord
 from retold.domain.code_outcome import CodeOutcome
-from retold.domain.http_answer import HttpAnswer
 from retold.domain.llm import Mcp
 from retold.domain.llm_models import PrimaryModel
 from retold.domain.transcript import TranscriptItem
 from retold.domain.variables import Variables
 from retold.ids import OrgId
-from retold.ports import LanguageModel
+from retold.ports import Http, LanguageModel
 from retold.responders.mind.brain import TakeOver
 from retold.responders.tools.mcp_sessions import ConnectMcp, McpSessions
-
-
-class Http(Protocol):
-    """HTTP to addresses that users name: retold.outbound.Outbound, or a test's."""
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        timeout_s: float,
-        max_bytes: int,
-    ) -> HttpAnswer:
-        """Ask once, following no redirect. Raises AddressRefused (hopeless) or ConnectFailed (may work later)."""
-        ...
 
 
 class Sandbox(Protocol):
